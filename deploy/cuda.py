@@ -1,0 +1,6 @@
+"""The CUDA toolkit and its exports alone."""
+
+from deploy import compose
+
+ws = compose.begin()
+compose.base(ws)ncompose.toolkit(ws)

@@ -1,0 +1,50 @@
+"""PATH and LD_LIBRARY_PATH as the user's shells set them, and the lines that set them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from typing import Any, Dict, List
+
+from . import shell
+
+STARTUP_FILES = (".bashrc", ".profile", ".bash_profile", ".bash_login", ".zshrc", ".zprofile")
+VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+HOOK = "vllm-workstation-cuda.sh"  # our file, where /etc/bash.bashrc reads it
+
+
+def parse_startup(text: str) -> List[Dict[str, Any]]:
+    """Active lines that put a CUDA directory in a variable: `line` (from 1), `text`, `version` (`12.6` or None)."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        body = line.strip()
+        if body.startswith("#") or not re.search(r"\b(LD_LIBRARY_PATH|PATH|CUDA_HOME)\s*\+?=", body):
+            continue
+        match = re.search(r"/cuda(?:-(\d+(?:\.\d+)?))?(?=[/\"':\s]|$)", body)
+        if match:
+            found.append({"line": number, "text": body, "version": match.group(1)})
+    return found
+
+
+def shell_environment(argv: List[str], home: str) -> Dict[str, List[str]]:
+    """Non-empty entries of PATH and LD_LIBRARY_PATH in a fresh shell; {} where it does not answer in 5 s."""
+    mark = "__vllm_workstation__"
+    script = "printf '%s%%s\\n%s%%s\\n' \"$PATH\" \"$LD_LIBRARY_PATH\"" % (mark, mark)
+    answer = shell.run(argv + [script], timeout=5, env={"HOME": home, "LD_LIBRARY_PATH": ""})
+    values = [line[len(mark) :] for line in answer.out.splitlines() if line.startswith(mark)]
+    return {name: value.split(":") if value else [] for name, value in zip(VARIABLES, values)}
+
+
+def observe(query: Dict[str, Any]) -> Dict[str, Any]:
+    """Everything of this subject; `login` and `interactive` are what bash really sets."""
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    lines = []
+    for path in [os.path.join(home, name) for name in STARTUP_FILES] + ["/etc/bash.bashrc", "/etc/environment"]:
+        lines += [dict(found, file=path) for found in parse_startup(shell.read(path) or "")]
+    return {
+        "lines": lines,
+        "hooks": sum(HOOK in line for line in (shell.read("/etc/bash.bashrc") or "").splitlines()),
+        "login": shell_environment(["bash", "-lc"], home),
+        "interactive": shell_environment(["bash", "-ic"], home),
+    }

@@ -1,0 +1,49 @@
+"""Gather every subject at once; a subject that fails is None and says why under `errors`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List
+
+from . import apt, exports, files, gpu, packages, releases, service, system, toolkit, weights, wsl
+
+SUBJECTS = {
+    "system": system,
+    "wsl": wsl,
+    "gpu": gpu,
+    "packages": packages,
+    "apt": apt,
+    "toolkit": toolkit,
+    "exports": exports,
+    "files": files,
+    "releases": releases,
+    "weights": weights,
+    "service": service,
+}
+
+
+def gather(query: Dict[str, Any]) -> Dict[str, Any]:
+    """Observe all subjects side by side: most of the time goes to waiting for nvidia-smi, systemctl and shells."""
+    errors: Dict[str, str] = {}
+
+    def one(name: str) -> Any:
+        try:
+            return SUBJECTS[name].observe(query)
+        except Exception as error:  # a fact never fails
+            errors[name] = "%s: %s" % (type(error).__name__, error)
+            return None
+
+    with ThreadPoolExecutor(len(SUBJECTS)) as pool:
+        answers = dict(zip(SUBJECTS, pool.map(one, SUBJECTS)))
+    return dict(answers, errors=errors)
+
+
+def main(argv: List[str]) -> None:
+    """Print the machine as one line of JSON; the argument is the query."""
+    print(json.dumps(gather(json.loads(argv[0])), separators=(",", ":"), sort_keys=True))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

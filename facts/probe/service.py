@@ -1,0 +1,127 @@
+"""The server: user unit or supervisord program, linger, the process, the port and its health."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import pwd
+import re
+from typing import Any, Dict, List, Optional
+
+from . import shell
+
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,Result,MainPID,NRestarts,NeedDaemonReload,FragmentPath,DropInPaths,ActiveEnterTimestamp"
+SPEC = "VLLM_WORKSTATION_SPEC"
+
+
+def parse_show(text: str) -> Dict[str, str]:
+    """`key=value` lines of `systemctl show`."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def parse_tcp(text: str, port: int) -> List[int]:
+    """Socket inodes listening on `port` in a /proc/net/tcp or tcp6 table (state 0A)."""
+    found = []
+    for line in text.splitlines()[1:]:
+        cells = line.split()
+        if len(cells) > 9 and cells[3] == "0A" and int(cells[1].rpartition(":")[2], 16) == port:
+            found.append(int(cells[9]))
+    return found
+
+
+def holders(port: int) -> List[Dict[str, Any]]:
+    """Who listens on `port`: pid and command where /proc shows them to this user, else None for both."""
+    inodes = set(parse_tcp(shell.read("/proc/net/tcp", 16 << 20) or "", port) + parse_tcp(shell.read("/proc/net/tcp6", 16 << 20) or "", port))
+    if not inodes:
+        return []
+    wanted = {"socket:[%d]" % inode for inode in inodes}
+    found = [_process(pid) for pid in shell.listing("/proc") if pid.isdigit() and wanted & _sockets(pid)]
+    return found or [{"pid": None, "command": None, "spec": None}]
+
+
+def _sockets(pid: str) -> "set[str]":
+    base = "/proc/%s/fd" % pid
+    found = set()
+    for fd in shell.listing(base):
+        try:
+            found.add(os.readlink(os.path.join(base, fd)))
+        except OSError:
+            pass
+    return found
+
+
+def _process(pid: str) -> Dict[str, Any]:
+    command = (shell.read("/proc/%s/cmdline" % pid) or "").replace("\0", " ").strip()
+    return {"pid": int(pid), "command": command[:300], "spec": running_spec(int(pid))}
+
+
+def running_spec(pid: int) -> Optional[str]:
+    """The digest of the plan that a process was started from, out of its environment; None where it is not ours."""
+    for entry in (shell.read("/proc/%d/environ" % pid) or "").split("\0"):
+        if entry.startswith(SPEC + "="):
+            return entry.partition("=")[2]
+    return None
+
+
+def health(port: int) -> Optional[int]:
+    """HTTP status of /health on loopback; None where nothing answers within 3 s."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def unit(name: str) -> Optional[Dict[str, Any]]:
+    """State of a user unit; None where there is no user manager to ask."""
+    uid = os.geteuid()
+    runtime = "/run/user/%d" % uid
+    env = {"XDG_RUNTIME_DIR": runtime, "DBUS_SESSION_BUS_ADDRESS": "unix:path=%s/bus" % runtime}
+    if not os.path.exists(runtime + "/bus"):
+        return None
+    answer = shell.run(["systemctl", "--user", "show", name, "-p", PROPERTIES], env=env)
+    shown = parse_show(answer.out)
+    if "LoadState" not in shown:
+        return None
+    pid = int(shown.get("MainPID", "0"))
+    return {
+        "load": shown["LoadState"],
+        "active": shown.get("ActiveState"),
+        "sub": shown.get("SubState"),
+        "enabled": shown.get("UnitFileState") or None,
+        "result": shown.get("Result"),
+        "pid": pid or None,
+        "restarts": shell.number(shown.get("NRestarts")),
+        "needs_reload": shown.get("NeedDaemonReload") == "yes",
+        "drop_ins": shown.get("DropInPaths", "").split(),
+        "spec": running_spec(pid) if pid else None,
+    }
+
+
+def supervised(root: str) -> Optional[Dict[str, Any]]:
+    """The server under our supervisord: its pids and the plan it runs; None where supervisord does not run."""
+    pid = shell.number(shell.read(root + "/service/supervisord.pid"))
+    if pid is None or "supervisord" not in (shell.read("/proc/%d/cmdline" % pid) or ""):
+        return None
+    children = (shell.read("/proc/%d/task/%d/children" % (pid, pid)) or "").split()
+    specs = [spec for spec in (running_spec(int(child)) for child in children) if spec]
+    return {"pid": pid, "spec": specs[0] if specs else None}
+
+
+def observe(query: Dict[str, Any]) -> Dict[str, Any]:
+    """Everything of this subject."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    root = os.path.expanduser(query["root"])
+    listening = holders(query["port"])
+    return {
+        "unit": unit(query["unit"]),
+        "supervised": supervised(root),
+        "linger": os.path.exists("/var/lib/systemd/linger/" + user),
+        "port_holders": listening,
+        "health": health(query["port"]) if listening else None,
+        "key_present": bool(re.search(r"\S", shell.read(root + "/service/api-key") or "")),
+        "answered": shell.read(root + "/service/answered"),
+    }

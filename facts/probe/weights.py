@@ -1,0 +1,31 @@
+"""Model directories: what lies there, and what was checked when."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict
+
+from . import releases, shell
+
+MARK = ".verified.json"  # {revision, files: {name: {size, mtime_ns, sha256}}}, written after every digest was checked
+
+
+def describe(path: str) -> Any:
+    """None where there is no such directory; else sizes and times of its files and the record of the last check."""
+    if not os.path.isdir(path):
+        return None
+    files = {}
+    for name in shell.listing(path):
+        full = os.path.join(path, name)
+        if os.path.isfile(full) and not name.startswith("."):
+            info = os.stat(full)
+            files[name] = {"size": info.st_size, "mtime_ns": info.st_mtime_ns}
+    return {"files": files, "verified": releases.load(os.path.join(path, MARK))}
+
+
+def observe(query: Dict[str, Any]) -> Dict[str, Any]:
+    """`{path: description}` of every model directory in the query and under our root."""
+    root = os.path.expanduser(query["root"])
+    own = [os.path.join(root, "models", name) for name in shell.listing(root + "/models")]
+    named = [os.path.expanduser(path) for path in query["models"]]
+    return {path: describe(path) for path in named + [p for p in own if p not in named and os.path.isdir(p)]}

@@ -1,0 +1,46 @@
+"""Is the machine what the plan says? Used to leave it alone, and to check what was done."""
+
+from __future__ import annotations
+
+from plan import service, wslconf
+from plan.machine import Machine
+from plan.model import ready
+from plan.plan import Plan, missing_packages
+from plan.settings import Settings
+
+LOCAL = ("127.0.0.1", "localhost", "0.0.0.0")
+
+
+def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
+    """Whether the server that runs is the planned one, enabled, and healthy."""
+    if plan.serve is None:
+        return False
+    healthy = machine.service.health == 200 or settings.host not in LOCAL
+    if plan.supervisor == "supervisord":
+        running = machine.service.supervised
+        return bool(running and running.spec == plan.serve.spec and healthy)
+    unit = machine.service.unit
+    if unit is None or unit.active != "active" or unit.needs_reload or unit.enabled != "enabled":
+        return False
+    return unit.spec == plan.serve.spec and healthy
+
+
+def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:
+    """What is not as planned, in words; empty where all is well."""
+    checks = [
+        (bool(missing_packages(machine, plan.packages)), f"packages missing: {' '.join(missing_packages(machine, plan.packages))}"),
+        (plan.toolkit is not None and plan.toolkit_version is None, "the CUDA toolkit is not installed"),
+        (plan.choice is None, "no release is chosen"),
+        (plan.choice is not None and machine.releases.current != plan.choice.lock, "current is not the chosen release"),
+        (plan.model is not None and not ready(machine, plan.model), "the model is not there or was changed"),
+        (bool(service.stale(machine, plan.files)), "the service's files are not as planned"),
+        (plan.supervisor != "wsl-restart" and not serving(machine, settings, plan), "the server does not run as planned"),
+    ]
+    return [words for wrong, words in checks if wrong]
+
+
+def next_steps(plan: Plan) -> str | None:
+    """What a person must still type; None where nothing."""
+    if plan.supervisor != "wsl-restart":
+        return None
+    return "everything is in place; systemd starts it with WSL. Type in Windows PowerShell:\n    " + wslconf.COMMANDS.replace("\n", "\n    ")

@@ -1,0 +1,37 @@
+"""Words for why: a decision, a refusal, a note, each with how we know."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+How = Literal["measured", "read", "reported"]
+
+
+class Reason(BaseModel):
+    """One decision in one sentence, with its evidence."""
+
+    model_config = ConfigDict(frozen=True)
+    text: str
+    evidence: How = "read"
+
+
+class Refusal(BaseModel):
+    """Why nothing is done on this machine, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+    code: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+class Note(BaseModel):
+    """Something the user should know or do; it stops nothing."""
+
+    model_config = ConfigDict(frozen=True)
+    code: str
+    message: str

@@ -1,0 +1,174 @@
+"""Machine + Settings -> Plan: every decision, in one immutable value. No input or output happens here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from plan import disk, engine, exports, memory, model, platform, release, serve, service, toolkit, wslconf
+from plan.engine import Engine
+from plan.evidence import Note, Reason, Refusal
+from plan.machine import Machine, Venv
+from plan.model import Model
+from plan.platform import Kind, Supervisor
+from plan.release import Candidate, Release
+from plan.serve import Serve
+from plan.service import Text
+from plan.settings import Settings
+from plan.toolkit import Toolkit
+
+BASE_PACKAGES = ["build-essential", "ca-certificates"]
+
+
+class Choice(BaseModel):
+    """The resolver's recorded answer: which release, and the digest of its lock (the release's directory)."""
+
+    model_config = ConfigDict(frozen=True)
+    key: str
+    release: str
+    lock: str
+    python: str
+    line: str
+
+
+class Plan(BaseModel):
+    """What this machine should become. Where `refusals` is not empty nothing else counts."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: Kind
+    supervisor: Supervisor
+    refusals: list[Refusal] = []
+    notes: list[Note] = []
+    reasons: list[Reason] = []
+    engine: Engine | None = None
+    packages: list[str] = []
+    purge: list[str] = []
+    candidates: list[Candidate] = []
+    passed: list[str] = []
+    key: str = ""
+    choice: Choice | None = None
+    release: Release | None = None
+    toolkit: Toolkit | None = None
+    toolkit_version: str | None = None
+    model: Model | None = None
+    serve: Serve | None = None
+    files: list[Text] = []
+    wsl_conf: str | None = None
+
+
+def make(machine: Machine, settings: Settings, sudo_password: bool = False) -> Plan:
+    """The plan. Never raises for anything that a machine can be: what cannot be done is in `refusals`."""
+    base: dict[str, Any] = {"kind": platform.kind(machine), "supervisor": platform.supervisor(machine)}
+    refusals = [r for r in platform.refusals(machine) if not (r.code == "SUDO" and sudo_password)]
+    refusals += [r for r in (_root_on_windows(machine, settings),) if r]
+    chosen = engine.choose(machine, settings) if not refusals else None
+    if refusals or chosen is None or isinstance(chosen, Refusal):
+        return Plan(**base, refusals=[*refusals, *([chosen] if isinstance(chosen, Refusal) else [])])
+    return _for_engine(machine, settings, base, *chosen)
+
+
+def _for_engine(machine: Machine, settings: Settings, base: dict[str, Any], which: Engine, why: Reason) -> Plan:
+    card = engine.best_gpu(machine) if which == "cuda" else None
+    profile = memory.profile(machine, card) if card else None
+    if isinstance(profile, Refusal):
+        return Plan(**base, refusals=[profile])
+    found = release.candidates(machine, settings, which, needs_offload=bool(profile and profile.offload_gib))
+    if isinstance(found, Refusal):
+        return Plan(**base, refusals=[found])
+    candidates, passed = found
+    weights = model.choose(machine, settings, which)
+    base |= {"engine": which, "candidates": candidates, "passed": passed, "model": weights, "reasons": [why]}
+    base |= {"key": release.key(candidates, settings), "wsl_conf": _wsl_conf(machine)}
+    return _for_choice(machine, settings, base)
+
+
+def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> Plan:
+    """What depends on the release that the resolver found; before that, on the first candidate."""
+    choice = _recorded(machine, base["key"])
+    candidates: list[Candidate] = base["candidates"]
+    picked = next((c for c in candidates if choice and c.release.name == choice.release), candidates[0])
+    wanted = toolkit.choose(machine, settings, picked.release.cuda) if base["engine"] == "cuda" else None
+    version = toolkit.installed(machine, wanted) if wanted else None
+    drivers = platform.driver_packages(machine) if machine.wsl.version else []
+    base |= {
+        "packages": _packages(machine, base["supervisor"], picked),
+        "purge": drivers if settings.remove_wsl_driver else [],
+        "toolkit": wanted,
+        "toolkit_version": version,
+        "release": picked.release if choice else None,
+        "choice": choice,
+        "notes": _notes(machine, settings, base, drivers, version),
+    }
+    there = bool(choice and machine.releases.releases.get(choice.lock, Venv()).complete)
+    parts = disk.needed(machine, base["model"], picked.release.disk_gib, there, toolkit=wanted is not None and version is None)
+    full = disk.refusal(machine, parts)
+    if full:
+        return Plan(**base, refusals=[full])
+    return _with_service(machine, settings, base, choice, picked)
+
+
+def _with_service(machine: Machine, settings: Settings, base: dict[str, Any], choice: Choice | None, picked: Candidate) -> Plan:
+    if choice is None:
+        return Plan(**base)
+    card = engine.best_gpu(machine) if base["engine"] == "cuda" else None
+    start = serve.render(machine, settings, picked.release, choice.lock, base["model"], card)
+    if isinstance(start, Refusal):
+        return Plan(**base, refusals=[start])
+    texts = service.files(machine, settings, base["supervisor"], base["model"], start)
+    base["reasons"] = [*base["reasons"], *start.reasons]
+    return Plan(**base, serve=start, files=texts)
+
+
+def _recorded(machine: Machine, key: str) -> Choice | None:
+    """The recorded answer to this very question, if there is one."""
+    record = machine.releases.choice
+    if not record or record.get("key") != key:
+        return None
+    return Choice(**{name: record[name] for name in Choice.model_fields})
+
+
+def _packages(machine: Machine, supervisor: str, picked: Candidate) -> list[str]:
+    """Debian packages to have: build tools for Triton and inductor, the interpreter's parts, the user's bus."""
+    system = machine.system.python if machine.system.python in machine.system.pythons else ""
+    wanted = [*BASE_PACKAGES, *picked.release.packages, *(f"python{v}-venv" for v in [system] if v)]
+    if picked.python in machine.system.pythons:
+        wanted.append(f"python{picked.python}-dev")
+    if supervisor == "systemd":
+        wanted += ["dbus-user-session", "libpam-systemd"]
+    return sorted(set(wanted))
+
+
+def missing_packages(machine: Machine, names: list[str]) -> list[str]:
+    """Those that dpkg does not have whole."""
+    return [name for name in names if (p := machine.packages.installed.get(name)) is None or p.state != "installed"]
+
+
+def _wsl_conf(machine: Machine) -> str | None:
+    """The wsl.conf to write where systemd is neither running nor asked for."""
+    if platform.supervisor(machine) != "wsl-restart":
+        return None
+    text = wslconf.with_systemd(machine.wsl.conf)
+    return text if text != (machine.wsl.conf or "") else None
+
+
+def _root_on_windows(machine: Machine, settings: Settings) -> Refusal | None:
+    if not (machine.wsl.version and settings.root.startswith("/mnt/")):
+        return None
+    return Refusal(
+        code="WINDOWS-DISK",
+        message=f"root = {settings.root} lies on the Windows side, where reading the model takes minutes.",
+        remedy="Use a directory of the Linux disk, such as ~/.local/share/vllm-workstation.",
+    )
+
+
+def _notes(machine: Machine, settings: Settings, base: dict[str, Any], drivers: list[str], version: str | None) -> list[Note]:
+    notes = exports.notes(machine, version) if base["engine"] == "cuda" and settings.exports else []
+    if drivers and not settings.remove_wsl_driver:
+        text = f"a Linux NVIDIA driver is installed inside WSL ({', '.join(drivers)}), which can hide the GPU. "
+        notes.append(Note(code="WSL-DRIVER", message=text + "Remove it: set remove_wsl_driver = True, or sudo apt-get purge " + " ".join(drivers)))
+    if base["engine"] == "cpu":
+        notes.append(Note(code="NOT-GPT-OSS", message=f"{base['model'].served} on the processor: it is not gpt-oss-20b, which needs an NVIDIA GPU."))
+    if base["model"].kind == "directory" and machine.wsl.version and base["model"].directory.startswith("/mnt/"):
+        notes.append(Note(code="SLOW-DISK", message=f"{base['model'].directory} lies on the Windows side: each start reads it slowly."))
+    return notes

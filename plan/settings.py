@@ -1,0 +1,135 @@
+"""Every setting, typed and strict. `group_data/all.py` holds the defaults that people see and change."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+Auto = Literal["auto"]
+
+# Names in a host's data that are not ours: pyinfra's connectors', and `x_…` for the lab's own notes.
+FOREIGN_PREFIXES = ("ssh_", "docker_", "podman_", "chroot_", "vagrant_", "terraform_", "winrm_", "fake_", "local_", "_", "x_")
+
+REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos"
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$|^file:///\S+$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")]
+Release = Annotated[str, StringConstraints(pattern=r"^(auto|gptoss|\d+(\.\d+)+(\.post\d+)?(\+[a-z0-9.]+)?)$")]
+CudaVersion = Annotated[str, StringConstraints(pattern=r"^(auto|none|\d{2}[.-]\d{1,2})$")]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the text names key, value and what is allowed."""
+
+
+class Settings(BaseModel):
+    """What the admin asked for. Units: ports and tokens are counts, utilisation a share of VRAM, timeouts seconds."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    engine: Literal["auto", "cuda", "cpu"] = "auto"
+    vllm_release: Release = "auto"
+    model: Annotated[str, StringConstraints(pattern=r"^(auto|/\S.*|~/\S.*|[\w.-]+/[\w.-]+)$")] = "auto"
+    model_revision: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9a-f]{40})$")] = "auto"
+    hf_endpoint: Url = "https://huggingface.co"
+    find_links: str = ""
+    root: Annotated[str, StringConstraints(pattern=r"^(/|~/)\S+$")] = "~/.local/share/vllm-workstation"
+
+    cuda_version: CudaVersion = "auto"
+    cuda_repository: Url = REPOSITORY
+    cuda_key_fingerprint: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9A-Fa-f]{40})$")] = "auto"
+    remove_wsl_driver: bool = False
+    exports: bool = True
+
+    host: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.:-]+$")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1024, le=65535)] = 8000
+    require_api_key: bool = True
+    served_model_name: Word = "auto"
+    gpu_memory_utilization: Auto | Annotated[float, Field(ge=0.1, le=1.0)] = "auto"
+    max_model_len: Auto | Annotated[int, Field(ge=256, le=131072)] = "auto"
+    max_num_seqs: Auto | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    max_num_batched_tokens: Auto | Annotated[int, Field(ge=64, le=131072)] = "auto"
+    async_scheduling: Auto | bool = "auto"
+    reasoning_effort: Literal["auto", "low", "medium", "high"] = "auto"
+    start_timeout: Annotated[int, Field(ge=60, le=7200)] = 1800
+
+    @field_validator("gpu_memory_utilization", mode="before")
+    @classmethod
+    def _whole_share(cls, value: Any) -> Any:
+        return float(value) if type(value) is int else value  # `--data gpu_memory_utilization=1` arrives as an int
+
+    @field_validator("cuda_version")
+    @classmethod
+    def _dotted(cls, value: str) -> str:
+        return value.replace("-", ".")
+
+    @field_validator("cuda_key_fingerprint")
+    @classmethod
+    def _upper(cls, value: str) -> str:
+        return value if value == "auto" else value.upper()
+
+
+# What each setting may be, in words that a person can act on.
+ALLOWED = {
+    "engine": "auto, cuda or cpu",
+    "vllm_release": "auto, gptoss, or a version such as 0.32.0",
+    "model": "auto, a repository such as openai/gpt-oss-20b, or a directory such as /data/gpt-oss-20b",
+    "model_revision": "auto or a 40-digit commit id",
+    "hf_endpoint": "a URL such as https://huggingface.co",
+    "root": "a path such as ~/.local/share/vllm-workstation, without spaces",
+    "cuda_version": "auto, none, or a quoted version such as \"12.8\" (on the command line 12-8: 12.10 would arrive as 12.1)",
+    "cuda_repository": "a URL such as " + REPOSITORY,
+    "cuda_key_fingerprint": "auto (NVIDIA's) or 40 hexadecimal digits",
+    "host": "an address such as 127.0.0.1",
+    "port": "a whole number from 1024 to 65535",
+    "served_model_name": "auto or a name of letters, digits and ._/+-",
+    "gpu_memory_utilization": "auto or a number from 0.1 to 1.0 (vLLM refuses more than 1: it cannot use memory that the card lacks)",
+    "max_model_len": "auto or a whole number from 256 to 131072 tokens",
+    "max_num_seqs": "auto or a whole number from 1 to 1024",
+    "max_num_batched_tokens": "auto or a whole number from 64 to 131072",
+    "async_scheduling": "auto, true or false",
+    "reasoning_effort": "auto, low, medium or high",
+    "start_timeout": "a whole number from 60 to 7200 seconds",
+}
+
+
+def read(data: Mapping[str, Any]) -> Settings:
+    """Settings out of a host's data. Raises SettingsError with one line for each key that is wrong."""
+    ours = {key: value for key, value in data.items() if not key.startswith(FOREIGN_PREFIXES)}
+    try:
+        settings = Settings.model_validate(ours)
+    except ValidationError as error:
+        keys = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+        raise SettingsError("; ".join(_explain(key, ours.get(key)) for key in keys)) from None
+    _together(settings)
+    return settings
+
+
+def _explain(key: str, value: Any) -> str:
+    fields = Settings.model_fields
+    if key not in fields:
+        near = difflib.get_close_matches(key, fields, 1)
+        hint = f"did you mean {near[0]}?" if near else "group_data/all.py lists all settings; start your own notes with x_"
+        return f"unknown setting {key} = {value!r}: {hint}"
+    allowed = ALLOWED.get(key) or ("true or false" if fields[key].annotation is bool else "text")
+    return f"setting {key} = {value!r} cannot be used: allowed is {allowed}"
+
+
+def _together(settings: Settings) -> None:
+    """Settings that are fine alone but not together."""
+    length, batched, seqs = settings.max_model_len, settings.max_num_batched_tokens, settings.max_num_seqs
+    if isinstance(batched, int) and isinstance(seqs, int) and batched < seqs:
+        raise SettingsError(
+            f"setting max_num_batched_tokens = {batched} cannot be used with max_num_seqs = {seqs}: vLLM needs at least one token a sequence"
+        )
+    if isinstance(length, int) and length > 131072:
+        raise SettingsError(f"setting max_model_len = {length} cannot be used: gpt-oss-20b ends at 131072")
+    if settings.engine == "cpu" and settings.vllm_release == "gptoss":
+        raise SettingsError("setting vllm_release = 'gptoss' cannot be used with engine = 'cpu': that build needs an NVIDIA GPU")
+    if not settings.require_api_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            f"setting require_api_key = False cannot be used with host = {settings.host!r}: allowed is True, or host = '127.0.0.1'"
+        )

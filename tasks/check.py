@@ -1,0 +1,46 @@
+"""Before anything is touched: can this machine be looked at, and is there a plan for it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from tasks import helper
+from tasks.workstation import Workstation
+
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3"
+NO_PYTHON = "this machine has no python3 and it could not be installed. Install it (apt-get install python3) and run this again."
+
+
+@operation()
+def python(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure that the target has a python3 to be looked at with.
+
+    + ws: the host
+    """
+    if ws.machine is not None:
+        host.noop("python3 is there")
+        return
+    script = f'S=; [ "$(id -u)" = 0 ] || S="sudo -n"; command -v python3 >/dev/null || {{ $S apt-get update -q; $S env {INSTALL}; }}'
+    yield StringCommand(f"{script} || {{ echo '{NO_PYTHON}' >&2; exit 1; }}")
+    ws.forget()
+
+
+@operation()
+def machine(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Stop this host, and only this host, where nothing can or may be done on it.
+
+    + ws: the host
+    """
+    if ws.plan is None:
+        if ws.host.state.is_executing:
+            yield helper.fail("the machine did not answer the probe. Run deploy/facts.py and report what it prints.")
+        return
+    if ws.plan.refusals:
+        yield helper.fail("\n".join(str(refusal) for refusal in ws.plan.refusals))
+        return
+    host.noop(" ".join(reason.text for reason in ws.plan.reasons))

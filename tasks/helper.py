@@ -1,0 +1,90 @@
+"""Pack tasks/remote as one zip file that the target's python3 runs, and name the commands in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api import QuoteString, StringCommand
+
+HERE = Path(__file__).parent
+TOOLS = HERE.parent / "requirements" / "tools.txt"
+MAIN = "import sys\nfrom remote import main\nmain.main(sys.argv[1:])\n"
+
+
+@cache
+def archive() -> bytes:
+    """The zip, the same bytes for the same sources."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        _add(file, "__main__.py", MAIN)
+        _add(file, "remote/tools.txt", TOOLS.read_text())
+        for path in sorted((HERE / "remote").glob("*.py")):
+            _add(file, f"remote/{path.name}", path.read_text())
+    return buffer.getvalue()
+
+
+def _add(file: zipfile.ZipFile, name: str, text: str) -> None:
+    info = zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    file.writestr(info, text)
+
+
+@cache
+def digest() -> str:
+    """sha256 of the archive."""
+    return hashlib.sha256(archive()).hexdigest()
+
+
+@cache
+def tools_digest() -> str:
+    """Digest of the locked tools."""
+    return hashlib.sha256(TOOLS.read_bytes()).hexdigest()[:16]
+
+
+def path(root: str) -> str:
+    """Where the archive lies on the target."""
+    return f"{root}/lib/helper.pyz"
+
+
+def command(root: str, *words: str | dict[str, Any]) -> StringCommand:
+    """Run one command of the helper; mappings are handed over as JSON."""
+    texts = [json.dumps(word, sort_keys=True) if isinstance(word, dict) else word for word in words]
+    return StringCommand("/usr/bin/env python3", QuoteString(path(root)), *(QuoteString(text) for text in texts))
+
+
+def job(root: str, name: str, runner: str, *words: str | dict[str, Any]) -> StringCommand:
+    """Start a command of the helper in the background, under the interpreter `runner`."""
+    texts = [json.dumps(word, sort_keys=True) if isinstance(word, dict) else word for word in words]
+    return command(root, "job-start", root, name, runner, path(root), *texts)
+
+
+def write(target: str, content: bytes, mode: str) -> StringCommand:
+    """Write a file in one step, as whoever runs it; its directories are made. A reader sees the old or the new one."""
+    body = base64.b64encode(content).decode()
+    folder, temporary = QuoteString(str(Path(target).parent)), QuoteString(f"{target}.vllm-workstation-new")
+    return StringCommand(
+        "mkdir -p", folder, "&& printf %s", QuoteString(body), "| base64 -d >", temporary, f"&& chmod {mode}", temporary,
+        "&& mv -fT", temporary, QuoteString(target),
+    )  # fmt: skip
+
+
+def fail(sentence: str) -> StringCommand:
+    """A command that fails this host alone, with one sentence."""
+    return StringCommand("printf '%s\\n'", QuoteString(sentence), ">&2; exit 1")
+
+
+def sha256(content: bytes) -> str:
+    """Digest as the probe reports it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def defaults() -> bytes:
+    """The module that vLLM loads for its --middleware option."""
+    return (HERE / "templates" / "vllm_workstation_defaults.py").read_bytes()

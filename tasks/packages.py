@@ -1,0 +1,50 @@
+"""Debian packages: build tools, the interpreter's parts, no driver inside WSL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import QuoteString, StringCommand, operation
+
+from plan.plan import missing_packages
+from tasks.workstation import Workstation
+
+APT = "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=60"
+
+
+@operation()
+def present(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure the packages of the plan are installed, finishing an interrupted dpkg first.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.machine is None or ws.plan.refusals:
+        return
+    missing = missing_packages(ws.machine, ws.plan.packages)
+    if ws.machine.packages.interrupted:
+        yield ws.as_root("dpkg --configure -a")
+    if missing:
+        install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
+        first = f"{APT} update;" if not ws.machine.apt.lists else ""
+        sorry = f"could not install {' '.join(missing)}. See apt above; then run this again."
+        yield ws.as_root(first, install, f"|| {{ {APT} update;", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }")
+    if missing or ws.machine.packages.interrupted:
+        ws.forget()
+    else:
+        host.noop("all packages are installed")
+
+
+@operation()
+def no_driver(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Remove Linux NVIDIA drivers from inside WSL, where `remove_wsl_driver` allows it.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.plan.refusals or not ws.plan.purge:
+        host.noop("no driver to remove")
+        return
+    yield ws.as_root(APT, "purge", *(QuoteString(name) for name in ws.plan.purge))
+    ws.forget()

@@ -1,0 +1,49 @@
+"""Follow a background job: a line every few seconds with bytes, rate and time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api import StringCommand
+
+from facts.job import Job
+from tasks import helper
+from tasks.workstation import Workstation
+
+EVERY = 5  # seconds between lines
+
+
+def follow(ws: Workstation, job: str, what: str) -> Iterator[StringCommand]:
+    """Yield nothing while the job runs, and a failing command with its last words where it fails. For use at execute time."""
+    state = _ask(ws, job)
+    while state["state"] == "running":
+        logger.info(f"{ws.host.print_prefix}{what}: {line(state)}")
+        state = _ask(ws, job)
+    if state["state"] == "done":
+        return
+    words = "\n".join(state.get("lines", [])[-8:]) or "it left no words"
+    if state["state"] == "died":
+        words = f"it was killed. Run this again: it goes on where it stopped.\n{words}"
+    yield helper.fail(f"{what} failed: {words}")
+
+
+def _ask(ws: Workstation, job: str) -> dict[str, Any]:
+    state: dict[str, Any] = ws.host.get_fact(Job, helper=helper.path(ws.root), root=ws.root, job=job, seconds=EVERY)
+    return state
+
+
+def line(state: dict[str, Any]) -> str:
+    """`1.2 of 3.4 GB, 45 MB/s, 0:49 left, 120/148 packages`, or the job's last log line."""
+    progress = state.get("progress") or {}
+    if not progress.get("total"):
+        return (state.get("lines") or ["working"])[-1][:150]
+    done, total, rate = progress["bytes"], progress["total"], progress.get("rate") or 0
+    text = f"{done / 1e9:.2f} of {total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s"
+    if rate > 0:
+        left = int((total - done) / rate)
+        text += f", {left // 60}:{left % 60:02d} left"
+    if progress.get("packages_total"):
+        text += f", {progress['packages']}/{progress['packages_total']} packages"
+    return text

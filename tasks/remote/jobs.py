@@ -1,0 +1,99 @@
+"""Long work in the background, one of a name at a time: it outlives the connection, and a second run joins the first.
+
+A job holds a kernel lock on jobs/<name>/lock while it lives, so a dead one never blocks. State: jobs/<name>/status.json.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Dict, List, Optional
+
+from . import common
+
+
+def folder(root: str, name: str) -> str:
+    """Where a job keeps its lock, log and status."""
+    return os.path.join(root, "jobs", name)
+
+
+def start(root: str, name: str, argv: List[str]) -> str:
+    """Start `argv` unless the job runs already; returns `started` or `joined`."""
+    base = folder(root, name)
+    os.makedirs(base, exist_ok=True)
+    lock = os.open(base + "/lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return "joined"
+    os.set_inheritable(lock, True)
+    common.write(base + "/status.json", json.dumps({"state": "running", "since": time.time()}))
+    log = os.open(base + "/log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    own = os.path.abspath(sys.argv[0])
+    subprocess.Popen(
+        [sys.executable, own, "job-run", root, name] + argv,
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True, pass_fds=[lock],
+    )
+    return "started"
+
+
+def run(root: str, name: str, argv: List[str]) -> int:
+    """Inside the background process: run the work and write how it ended."""
+    code = subprocess.call(argv)
+    lines = tail(root, name, 12)
+    state = {"state": "done" if code == 0 else "failed", "code": code, "lines": lines, "ended": time.time()}
+    common.write(folder(root, name) + "/status.json", json.dumps(state))
+    return code
+
+
+def progress(root: str, name: str, values: Dict[str, Any]) -> None:
+    """What a job reports while it works; read by `wait`."""
+    common.write(folder(root, name) + "/progress.json", json.dumps(values))
+
+
+def tail(root: str, name: str, count: int) -> List[str]:
+    """The last lines of a job's log."""
+    try:
+        with open(folder(root, name) + "/log", errors="replace") as file:
+            return [line.rstrip() for line in file.read()[-8000:].splitlines() if line.strip()][-count:]
+    except OSError:
+        return []
+
+
+def wait(root: str, name: str, seconds: float) -> Dict[str, Any]:
+    """Status after the job ends or `seconds` pass: `state` running, done, failed, died or none; with `progress` and `lines`."""
+    end = time.time() + seconds
+    while True:
+        state = status(root, name)
+        if state["state"] != "running" or time.time() >= end:
+            return dict(state, progress=common.load(folder(root, name) + "/progress.json"), lines=state.get("lines") or tail(root, name, 3))
+        time.sleep(0.2)
+
+
+def status(root: str, name: str) -> Dict[str, Any]:
+    """The recorded state; a job recorded as running that holds no lock has died."""
+    recorded: Optional[Dict[str, Any]] = common.load(folder(root, name) + "/status.json")
+    if recorded is None:
+        return {"state": "none"}
+    if recorded["state"] == "running" and not _locked(root, name):
+        again: Optional[Dict[str, Any]] = common.load(folder(root, name) + "/status.json")  # it may have ended in between
+        return again if again and again["state"] != "running" else {"state": "died"}
+    return recorded
+
+
+def _locked(root: str, name: str) -> bool:
+    try:
+        lock = os.open(folder(root, name) + "/lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -1,0 +1,34 @@
+"""As root: fetch NVIDIA's repository key and install it only if it is exactly the pinned one."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import tempfile
+import urllib.request
+from typing import List
+
+from . import openpgp
+
+
+def main(argv: List[str]) -> None:
+    """`URL FINGERPRINT FILE`. Ends with status 1 and one sentence where the key cannot be had or is another one."""
+    url, pinned, path = argv
+    try:
+        with urllib.request.urlopen(url, timeout=60, context=ssl.create_default_context()) as answer:
+            data = answer.read(1 << 20)
+    except (OSError, ValueError) as error:
+        sys.exit("NVIDIA's key could not be fetched from %s (%s). Check the network, or set cuda_repository to a mirror, and run this again." % (url, error))
+    found = openpgp.fingerprints(data)
+    if found != [pinned]:
+        sys.exit(
+            "The key at %s is %s, not the pinned %s: it was not installed. If your mirror signs with a key of its own, set cuda_key_fingerprint."
+            % (url, ", ".join(found) or "no key", pinned)
+        )
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
+    with os.fdopen(handle, "wb") as file:
+        file.write(openpgp.dearmor(data))
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)

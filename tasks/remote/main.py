@@ -1,0 +1,54 @@
+"""The helper's command line: one word, then its arguments. Failures end with status 1 and one sentence on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Callable, Dict, List
+
+from . import build, chat, common, convert, jobs, resolve, serve, start, tools, weights
+
+
+def switch(root: str, lock: str) -> None:
+    """Point `current` at a complete release."""
+    target = "releases/" + lock
+    if not os.path.exists("%s/%s/.complete" % (root, target)):
+        raise common.Failure("release %s is not complete. Run deploy/full.py again." % lock)
+    path = root + "/current"
+    if not os.path.islink(path) or os.readlink(path) != target:
+        common.link(path, target)
+
+
+def server_pid() -> Any:
+    """The server's process as its supervisor names it."""
+    text = os.environ.get("MAINPID", "")
+    return int(text) if text.isdigit() else None
+
+
+COMMANDS: Dict[str, Callable[..., Any]] = {
+    "tools": lambda root, digest, links: tools.install(root, digest, links),
+    "resolve": lambda root, question: print(resolve.choose(root, json.loads(question))["line"]),
+    "build": lambda root, order: build.build(root, json.loads(order)),
+    "weights": lambda root, order: weights.fetch(root, json.loads(order)),
+    "convert": lambda root, order: convert.run(root, json.loads(order)),
+    "gguf": convert.gguf_to_safetensors,
+    "switch": switch,
+    "serve": serve.run,
+    "key": lambda root: serve.key(root) and None,
+    "chat": lambda root: chat.wait(root, server_pid()),
+    "start": start.run,
+    "job-start": lambda root, name, *argv: print(jobs.start(root, name, list(argv))),
+    "job-run": lambda root, name, *argv: sys.exit(jobs.run(root, name, list(argv))),
+    "job-wait": lambda root, name, seconds: print(json.dumps(jobs.wait(root, name, float(seconds)))),
+}
+
+
+def main(argv: List[str]) -> None:
+    """Run one command."""
+    os.umask(0o077)
+    try:
+        COMMANDS[argv[0]](*argv[1:])
+    except common.Failure as failure:
+        sys.stderr.write("%s\n" % failure)
+        sys.exit(1)

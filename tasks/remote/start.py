@@ -1,0 +1,100 @@
+"""Start the server and wait until it has answered: under systemd, or under supervisord where there never is one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Dict, List
+
+from . import chat, common
+
+UNIT = "vllm-workstation.service"
+
+
+def run(root: str, supervisor: str) -> None:
+    """(Re)start and wait. Raises common.Failure with the server's own last words."""
+    if supervisor == "systemd":
+        _systemd(root)
+    else:
+        _supervisord(root)
+
+
+def _session() -> Dict[str, str]:
+    runtime = "/run/user/%d" % os.geteuid()
+    return dict(os.environ, XDG_RUNTIME_DIR=runtime, DBUS_SESSION_BUS_ADDRESS="unix:path=%s/bus" % runtime)
+
+
+def _systemd(root: str) -> None:
+    env = _session()
+    since = time.time()
+    for argv in (["daemon-reload"], ["unmask", UNIT], ["reset-failed", UNIT], ["enable", UNIT]):
+        subprocess.run(["systemctl", "--user"] + argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["systemctl", "--user", "restart", UNIT], env=env)
+    while process.poll() is None:
+        time.sleep(1)
+        words = journal(env, since, 1)
+        common.log(words[-1] if words else "starting")
+    if process.returncode:
+        _stop_failed(env)
+        raise common.Failure(_death(journal(env, since, 200)))
+
+
+def _stop_failed(env: Dict[str, str]) -> None:
+    """A server that cannot start is left stopped: Restart= would load the model again and again for nothing."""
+    subprocess.run(["systemctl", "--user", "stop", UNIT], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
+    """The unit's last lines since a time."""
+    argv = ["journalctl", "--user-unit", UNIT, "--no-pager", "-o", "cat", "-n", str(count), "--since", "@%d" % since]
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _death(lines: List[str]) -> str:
+    """The most telling lines of a log: errors, without the frames between them."""
+    telling = [line for line in lines if any(word in line for word in ("Error", "error:", "failed", "Failure", "out of memory", "refused"))]
+    return "the server did not start. Its last words:\n    " + "\n    ".join((telling or lines)[-6:]) + "\nRun: journalctl --user -u vllm-workstation"
+
+
+def _supervisord(root: str) -> None:
+    conf = root + "/service/supervisord.conf"
+    control = [root + "/tools/bin/python", "-m", "supervisor.supervisorctl", "-c", conf]
+    if _alive(root):
+        subprocess.run(control + ["update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(control + ["restart", "vllm-workstation"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    else:
+        subprocess.run([root + "/tools/bin/python", "-m", "supervisor.supervisord", "-c", conf], check=True, env=common.environment(root))
+    pid = None
+    for _ in range(100):
+        words = subprocess.run(control + ["pid", "vllm-workstation"], stdout=subprocess.PIPE).stdout.decode().strip()
+        if words.isdigit() and int(words):
+            pid = int(words)
+            break
+        time.sleep(0.1)
+    argv = [root + "/current/bin/python", root + "/lib/helper.pyz", "chat", root]
+    code = subprocess.call(argv, env=dict(common.environment(root), MAINPID=str(pid or "")))
+    if code:
+        subprocess.run(control + ["stop", "vllm-workstation"], stdout=subprocess.DEVNULL)
+        raise common.Failure(_death(_log(root)))
+
+
+def _alive(root: str) -> bool:
+    try:
+        with open(root + "/service/supervisord.pid") as file:
+            pid = int(file.read())
+        os.kill(pid, signal.SIG_DFL)
+        with open("/proc/%d/cmdline" % pid) as file:
+            return "supervisord" in file.read()
+    except (OSError, ValueError):
+        return False
+
+
+def _log(root: str) -> List[str]:
+    try:
+        with open(root + "/service/server.log", errors="replace") as file:
+            return file.read()[-20000:].splitlines()
+    except OSError:
+        return []

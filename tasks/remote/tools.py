@@ -1,0 +1,39 @@
+"""Our own tools on the target: uv, huggingface_hub and supervisor in one venv, by hash."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
+
+from . import common
+
+MARK = ".complete"
+
+
+def install(root: str, digest: str, find_links: str) -> None:
+    """Make root/tools hold exactly the locked requirements. Raises common.Failure with pip's last words."""
+    venv = root + "/tools"
+    requirements = root + "/lib/tools.txt"
+    data = pkgutil.get_data("remote", "tools.txt")
+    common.write(requirements, (data or b"").decode())
+    shutil.rmtree(venv, ignore_errors=True)
+    env = common.environment(root, find_links)
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    _call([python, "-m", "venv", venv], env, "Install python3-venv and run this again.")
+    _call(
+        [venv + "/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements],
+        env,
+        "Check that this machine reaches the Python package index (or set find_links to a folder of wheels) and run this again.",
+    )
+    common.write(os.path.join(venv, MARK), json.dumps({"digest": digest}))
+
+
+def _call(argv: "list[str]", env: "dict[str, str]", remedy: str) -> None:
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+    if done.returncode:
+        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        raise common.Failure("the tools could not be installed: %s. %s" % (lines[-1] if lines else "no output", remedy))

@@ -1,0 +1,140 @@
+"""Fetch a model from the hub: only the listed files, resumed where cut, checked by size and sha256 (needs huggingface_hub)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List, Optional, Tuple
+
+from . import common, jobs
+
+MARK = ".verified.json"
+WANTED = (".json", ".jinja", ".safetensors")
+Files = Dict[str, Tuple[int, Optional[str]]]
+
+
+def fetch(root: str, order: Dict[str, Any]) -> None:
+    """Make `directory` hold the model. `order`: name, revision, endpoint, directory, files or None. Raises common.Failure."""
+    os.environ.update({"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
+    os.environ.pop("HF_HUB_OFFLINE", None)
+    if os.path.exists(common.CA_BUNDLE):
+        os.environ.setdefault("SSL_CERT_FILE", common.CA_BUNDLE)
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", common.CA_BUNDLE)
+    files, revision = listing(order)
+    os.makedirs(order["directory"], exist_ok=True)
+    total = sum(size for size, _ in files.values())
+    done = threading.Event()
+    threading.Thread(target=_report, args=(root, order["directory"], total, done), daemon=True).start()
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            records = list(pool.map(lambda name: _one(order, revision, name, *files[name]), sorted(files)))
+    finally:
+        done.set()
+    record = {"revision": order["revision"], "commit": revision, "files": dict(records)}
+    common.write(os.path.join(order["directory"], MARK), json.dumps(record, indent=1))
+    common.log("%d files, %d bytes, every digest right" % (len(files), total))
+
+
+def listing(order: Dict[str, Any]) -> Tuple[Files, str]:
+    """Names, sizes and digests: the pinned ones, else what the hub says of that revision (root files that vLLM loads)."""
+    if order["files"]:
+        return {name: (size, digest) for name, (size, digest) in order["files"].items()}, order["revision"]
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi(endpoint=order["endpoint"], token=False).model_info(order["name"], revision=order["revision"], files_metadata=True, timeout=30)
+    except Exception as error:
+        raise common.Failure(_words(order, error))
+    files: Files = {}
+    for file in info.siblings or []:
+        if "/" not in file.rfilename and file.rfilename.endswith(WANTED):
+            lfs: Any = file.lfs
+            files[file.rfilename] = (int(file.size or 0), (lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256) if lfs else None)
+    return files, str(info.sha)
+
+
+def _words(order: Dict[str, Any], error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return "%s could not be had from %s (%s). Check the network or set hf_endpoint to a mirror, and run this again: it goes on where it stopped." % (
+        order["name"], order["endpoint"], (text[0] if text else type(error).__name__)[:200],
+    )
+
+
+def _one(order: Dict[str, Any], revision: str, name: str, size: int, digest: Optional[str]) -> Tuple[str, Dict[str, Any]]:
+    """Fetch and check one file; a wrong one is fetched once more from nothing."""
+    path = os.path.join(order["directory"], name)
+    if os.path.exists(path) and check(path, size, digest):
+        return name, _record(path)
+    for attempt in (1, 2):
+        _discard(order["directory"], name)
+        _download(order, revision, name)
+        if check(path, size, digest):
+            return name, _record(path)
+        common.log("%s is not what it should be (attempt %d)" % (name, attempt))
+    _discard(order["directory"], name)
+    raise common.Failure(
+        "%s of %s is not the file that was published (size or sha256 differ), twice. Check the mirror %s; nothing of it is used."
+        % (name, order["name"], order["endpoint"])
+    )
+
+
+def _download(order: Dict[str, Any], revision: str, name: str) -> None:
+    from huggingface_hub import hf_hub_download
+
+    for pause in (0, 2, 5, 15, None):
+        try:
+            hf_hub_download(
+                order["name"], name, revision=revision, local_dir=order["directory"], endpoint=order["endpoint"], token=False, etag_timeout=30
+            )
+            return
+        except Exception as error:
+            if pause is None or "404" in str(error):
+                raise common.Failure(_words(order, error))
+            common.log("%s: %s; again in %d s" % (name, str(error).splitlines()[0][:160] if str(error) else error, pause))
+            time.sleep(pause)
+
+
+def _discard(directory: str, name: str) -> None:
+    for path in (os.path.join(directory, name), os.path.join(directory, ".cache/huggingface/download", name + ".metadata")):
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def check(path: str, size: int, digest: Optional[str]) -> bool:
+    """Whether a file has this size and, where one is known, this sha256."""
+    if os.path.getsize(path) != size:
+        return False
+    return digest is None or sha256(path) == digest
+
+
+def sha256(path: str) -> str:
+    """Digest of a file, read in pieces."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 22), b""):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _record(path: str) -> Dict[str, Any]:
+    info = os.stat(path)
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns}
+
+
+def _bytes(directory: str) -> int:
+    found: List[int] = []
+    for base, _, names in os.walk(directory):
+        found += [os.path.getsize(os.path.join(base, name)) for name in names if os.path.exists(os.path.join(base, name))]
+    return sum(found)
+
+
+def _report(root: str, directory: str, total: int, done: threading.Event) -> None:
+    first, since = _bytes(directory), time.time()
+    while not done.wait(1):
+        now = _bytes(directory)
+        rate = (now - first) / max(0.001, time.time() - since)
+        jobs.progress(root, "weights", {"bytes": min(now, total), "total": total, "rate": rate, "stage": "downloading"})

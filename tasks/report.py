@@ -1,0 +1,82 @@
+"""The end of a run: one line a host, also for those that failed or could not be reached."""
+
+from __future__ import annotations
+
+import atexit
+import re
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api import BaseStateCallback, Host, State
+
+from tasks.workstation import all_known
+
+_why: dict[str, str] = {}
+_state: list[State] = []
+
+
+class Watcher(BaseStateCallback):
+    """Remembers why a host failed."""
+
+    @staticmethod
+    def host_connect_error(state: State, host: Host, error: Any) -> None:
+        """A host that cannot be reached."""
+        _why[host.name] = f"unreachable: {error}"
+
+    @staticmethod
+    def operation_host_error(state: State, host: Host, op_hash: str, *_: Any) -> None:
+        """An operation that failed: its name now, its words at the end."""
+        name = ", ".join(state.get_op_meta(op_hash).names)
+        _why.setdefault(host.name, name)
+        _failed_ops[host.name] = op_hash
+
+
+_failed_ops: dict[str, str] = {}
+
+
+def register(state: State) -> None:
+    """Print the table when this run ends, however it ends."""
+    if not _state:
+        _state.append(state)
+        state.add_callback_handler(Watcher())
+        atexit.register(table)
+
+
+def table() -> None:
+    """One line a host: serving, changed or not, failed and why."""
+    state = _state[0]
+    rows = [(host.name, *_row(state, host)) for host in state.inventory]
+    if not all_known():
+        return
+    width = max(len(row[0]) for row in rows)
+    logger.info("")
+    for name, word, text in rows:
+        first, *rest = (text or "").splitlines() or [""]
+        logger.info(f"{name:<{width}}  {word:<9}  {first}")
+        for more in rest:
+            logger.info(f"{'':<{width}}             {more}")
+
+
+def _row(state: State, host: Host) -> tuple[str, str]:
+    ws = all_known().get(host.name)
+    if host in state.failed_hosts or host.name in _why:
+        return "FAILED", _reason(state, host)
+    if ws is None:
+        return "FAILED", "not reached"
+    if not ws.verified:
+        return "planned", "nothing was done yet"
+    ran = state.results.get(host)
+    changes = sum(1 for data in state.ops[host].values() if data.operation_meta.did_succeed(_raise_if_not_complete=False) and data.operation_meta.did_change()) if ran else 0
+    return ("changed" if changes else "unchanged"), ws.verified
+
+
+def _reason(state: State, host: Host) -> str:
+    op_hash = _failed_ops.get(host.name)
+    if op_hash is None:
+        return _why.get(host.name, "see above")
+    output = state.get_op_data_for_host(host, op_hash).operation_meta
+    try:
+        words = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.stderr.splitlines() if line.strip()]
+    except RuntimeError:
+        words = []
+    return f"{_why[host.name]}: {words[-1] if words else 'see above'}"

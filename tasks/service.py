@@ -1,0 +1,112 @@
+"""The user's service: files, linger, and a start that ends with an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import QuoteString, StringCommand, operation
+
+from plan import service
+from plan.converged import serving
+from plan.machine import Machine
+from tasks import helper, progress
+from tasks.workstation import Workstation
+
+BUS = 'i=0; until test -S /run/user/{uid}/bus; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.1; done'
+
+
+@operation()
+def linger(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure the user's services start at boot and outlive the login.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.machine is None or ws.plan.refusals or ws.plan.supervisor == "supervisord":
+        return
+    user = ws.machine.system.user
+    if ws.machine.service.linger and (ws.machine.service.unit is not None or ws.plan.supervisor == "wsl-restart"):
+        host.noop("linger is on")
+        return
+    if ws.plan.supervisor == "wsl-restart":
+        yield ws.as_root("mkdir -p /var/lib/systemd/linger && touch", QuoteString(f"/var/lib/systemd/linger/{user.name}"))
+    else:
+        sorry = f"the user manager of {user.name} did not start. Look at: systemctl status user@{user.uid}"
+        yield ws.as_root("loginctl enable-linger", QuoteString(user.name), f"&& systemctl start user@{user.uid} &&", f"{{ {BUS.format(uid=user.uid)}; }}",
+                         "|| { echo", QuoteString(sorry), ">&2; exit 1; }")  # fmt: skip
+    ws.forget()
+
+
+@operation()
+def files(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure unit, environment, start plan and key are as planned. A running server does not notice yet.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.machine is None or ws.plan.refusals:
+        return
+    if ws.plan.serve is None:  # only while preparing
+        yield StringCommand("true")
+        return
+    stale = service.stale(ws.machine, ws.plan.files)
+    link = _link(ws, ws.machine)
+    key = ws.machine.files.get(f"{ws.root}/service/api-key")
+    keyed = not ws.settings.require_api_key or (key is not None and key.mode == "600" and ws.machine.service.key_present)
+    if not stale and link is None and keyed:
+        host.noop("the service's files are as planned")
+        return
+    for text in stale:
+        yield helper.write(text.path, text.content.encode(), text.mode)
+    if link is not None:
+        yield link
+    if not keyed:
+        yield helper.command(ws.root, "key", ws.root)
+    ws.forget()
+
+
+def _link(ws: Workstation, machine: Machine) -> StringCommand | None:
+    """Before systemd runs it cannot be asked to enable the unit: the link that it would make."""
+    if ws.plan is None or ws.plan.supervisor != "wsl-restart":
+        return None
+    home = machine.system.user.home
+    target, path = f"{home}/{service.UNIT_FILE}", f"{home}/{service.WANTS_LINK}"
+    seen = machine.files.get(path)
+    if seen is not None and seen.target == target:
+        return None
+    return StringCommand("mkdir -p", QuoteString(path.rpartition("/")[0]), "&& ln -sfn", QuoteString(target), QuoteString(path))
+
+
+@operation()
+def running(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure the server runs the plan, is enabled, and has answered a real question.
+
+    + ws: the host
+    """
+    if ws.plan is None or ws.machine is None or ws.plan.refusals or ws.plan.supervisor == "wsl-restart":
+        return
+    if ws.plan.serve is None:  # only while preparing
+        yield StringCommand("true")
+        return
+    if serving(ws.machine, ws.settings, ws.plan):
+        host.noop("the server runs as planned")
+        return
+    other = _port_taken(ws, ws.machine)
+    if other:
+        yield helper.fail(other)
+        return
+    yield helper.job(ws.root, "start", "python3", "start", ws.root, ws.plan.supervisor)
+    yield from progress.follow(ws, "start", "server")
+    ws.forget()
+
+
+def _port_taken(ws: Workstation, machine: Machine) -> str | None:
+    """Who else holds the port; our own server is replaced, nobody else's."""
+    ours = bool((machine.service.unit and machine.service.unit.pid) or machine.service.supervised)
+    for holder in machine.service.port_holders:
+        if holder.spec is None and not (ours and holder.pid is None):
+            who = f"process {holder.pid} ({holder.command})" if holder.pid else "another user's process"
+            return f"port {ws.settings.port} is taken by {who}. Stop it, or set port to a free one, and run this again."
+    return None

@@ -1,0 +1,94 @@
+"""One host in one run: its settings, what was last seen of it, and the plan that follows from both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyinfra.api import Host, StringCommand
+from pydantic import ValidationError
+
+from facts.machine import Machine as MachineFact
+from facts.machine import query
+from plan import exports, plan, service, toolkit
+from plan.machine import Machine, typed
+from plan.plan import Plan
+from plan.settings import Settings
+
+
+class Workstation:
+    """Looks once and remembers, until something changes the machine: then `forget` makes the next look a fresh one."""
+
+    def __init__(self, host: Host, settings: Settings, sudo_password: bool) -> None:
+        self.host = host
+        self.settings = settings
+        self.sudo_password = sudo_password
+        self._machine: Machine | None = None
+        self._plan: Plan | None = None
+        self.changed = False
+        self.verified: str | None = None  # how the run ended here, set by the last operation
+
+    def __str__(self) -> str:
+        return self.host.name
+
+    def look(self) -> dict[str, Any] | None:
+        """The probe's JSON, fresh; None where the target has no python3."""
+        seen: dict[str, Any] | None = self.host.get_fact(MachineFact, query=self._query())
+        return seen
+
+    def _query(self) -> str:
+        root = self.settings.root
+        files = [
+            f"{root}/lib/helper.pyz", f"{root}/service/environment", f"{root}/service/plan.json", f"{root}/service/supervisord.conf",
+            f"{root}/service/api-key", f"~/{service.UNIT_FILE}", f"~/{service.WANTS_LINK}", exports.PROFILE, toolkit.PREFERENCES,
+            f"{root}/lib/vllm_workstation_defaults.py",
+        ]  # fmt: skip
+        models = [self.settings.model] if self.settings.model.startswith(("/", "~/")) else []
+        return query(root, self.settings.port, service.UNIT, files, models)
+
+    @property
+    def machine(self) -> Machine | None:
+        """The machine as last seen; None where it cannot be looked at."""
+        if self._machine is None:
+            seen = self.look()
+            try:
+                self._machine = typed(seen) if seen else None
+            except ValidationError:
+                self._machine = None
+        return self._machine
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan for the machine as last seen."""
+        if self._plan is None and self.machine is not None:
+            self._plan = plan.make(self.machine, self.settings, self.sudo_password)
+        return self._plan
+
+    def forget(self) -> None:
+        """The machine was changed."""
+        self._machine = self._plan = None
+        self.changed = True
+
+    @property
+    def root(self) -> str:
+        """Our root directory on the target, absolute."""
+        return self.machine.releases.root if self.machine else self.settings.root
+
+    def as_root(self, *bits: Any) -> StringCommand:
+        """A command for root, by sudo where the login is not root."""
+        is_root = self.machine is not None and self.machine.system.sudo.root
+        return StringCommand(*bits) if is_root else StringCommand(*bits, _sudo=True)
+
+
+_known: dict[str, Workstation] = {}
+
+
+def of(host: Host, settings: Settings, sudo_password: bool = False) -> Workstation:
+    """The one Workstation of a host in this run."""
+    if host.name not in _known:
+        _known[host.name] = Workstation(host, settings, sudo_password)
+    return _known[host.name]
+
+
+def all_known() -> dict[str, Workstation]:
+    """Every host of this run that was looked at, by name."""
+    return _known
