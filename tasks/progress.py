@@ -38,7 +38,7 @@ def line(state: dict[str, Any]) -> str:
     """`1.2 of 3.4 GB, 45 MB/s, 0:49 left, 120/148 packages`, or the job's last log line."""
     progress = state.get("progress") or {}
     if not progress.get("total"):
-        return (state.get("lines") or ["working"])[-1][:150]
+        return str(progress.get("stage") or (state.get("lines") or ["working"])[-1][:150])
     done, total, rate = progress["bytes"], progress["total"], progress.get("rate") or 0
     text = f"{done / 1e9:.2f} of {total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s"
     if rate > 0:

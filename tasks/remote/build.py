@@ -28,6 +28,7 @@ def build(root: str, order: Dict[str, Any]) -> None:
     if order["alias"]:
         write_alias(venv, order["alias"])
     common.write(os.path.join(venv, INSTALLED), json.dumps({"bytes": moved}))
+    jobs.progress(root, "build", {"stage": "testing that it starts"})
     version = smoke(venv, env)
     mark = {"lock": order["lock"], "release": order["release"], "vllm": version, "bytes": moved, "seconds": round(time.time() - started, 1)}
     common.write(os.path.join(venv, COMPLETE), json.dumps(mark))

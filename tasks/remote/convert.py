@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import Any, Dict
 
-from . import common
+from . import common, jobs
 from .build import INSTALLED
 from .weights import MARK
 
@@ -35,6 +35,7 @@ def fetch(root: str, order: Dict[str, Any]) -> str:
 def run(root: str, order: Dict[str, Any]) -> None:
     """Fetch, wait for the release's libraries, convert, check by loading the tokenizer, put in place in one step."""
     gguf = fetch(root, order)
+    jobs.progress(root, "weights", {"stage": "converting, once vLLM's libraries are there"})
     venv = "%s/releases/%s" % (root, order["lock"])
     end = time.time() + WAIT
     while not os.path.exists(os.path.join(venv, INSTALLED)):
@@ -67,10 +68,18 @@ def _mark(directory: str, revision: str) -> None:
 def gguf_to_safetensors(source: str, target: str) -> None:
     """Runs in the release's venv: dequantise a GGUF file into bf16 safetensors with tokenizer and chat template."""
     import torch
+    from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, name = os.path.split(source)
     AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(target)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.bfloat16)
-    model.config.__dict__.pop("quantization_config", None)
-    model.to(torch.bfloat16).save_pretrained(target)
+    tied = model.config.tie_word_embeddings
+    tensors = {key: value.to(torch.bfloat16).clone() for key, value in model.state_dict().items() if not (tied and key == "lm_head.weight")}
+    save_file(tensors, os.path.join(target, "model.safetensors"), metadata={"format": "pt"})
+    config = model.config.to_dict()
+    for key in ("quantization_config", "_name_or_path"):
+        config.pop(key, None)
+    config.update({"architectures": [type(model).__name__], "dtype": "bfloat16"})
+    with open(os.path.join(target, "config.json"), "w") as file:
+        json.dump(config, file, indent=1, default=str)

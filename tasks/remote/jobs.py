@@ -31,6 +31,8 @@ def start(root: str, name: str, argv: List[str]) -> str:
     except OSError:
         return "joined"
     os.set_inheritable(lock, True)
+    if os.path.exists(base + "/progress.json"):
+        os.unlink(base + "/progress.json")
     common.write(base + "/status.json", json.dumps({"state": "running", "since": time.time()}))
     log = os.open(base + "/log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     own = os.path.abspath(sys.argv[0])

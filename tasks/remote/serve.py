@@ -14,8 +14,8 @@ def run(root: str) -> None:
     plan = common.load(root + "/service/plan.json")
     if not plan:
         raise common.Failure("service/plan.json is missing. Run deploy/full.py again.")
-    for key, value in environment_file(root + "/service/environment").items():
-        os.environ.setdefault(key, value)
+    for name, value in environment_file(root + "/service/environment").items():
+        os.environ.setdefault(name, value)
     if plan["key"]:
         os.environ["VLLM_API_KEY"] = key(root)
     os.environ["PATH"] = root + "/current/bin:" + os.environ.get("PATH", "/usr/bin:/bin")

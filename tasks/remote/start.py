@@ -38,7 +38,7 @@ def _systemd(root: str) -> None:
         common.log(words[-1] if words else "starting")
     if process.returncode:
         _stop_failed(env)
-        raise common.Failure(_death(journal(env, since, 200)))
+        raise common.Failure(_death(journal(env, since, 200), "journalctl --user -u vllm-workstation"))
 
 
 def _stop_failed(env: Dict[str, str]) -> None:
@@ -53,10 +53,11 @@ def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
     return [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
 
-def _death(lines: List[str]) -> str:
+def _death(lines: List[str], where: str) -> str:
     """The most telling lines of a log: errors, without the frames between them."""
     telling = [line for line in lines if any(word in line for word in ("Error", "error:", "failed", "Failure", "out of memory", "refused"))]
-    return "the server did not start. Its last words:\n    " + "\n    ".join((telling or lines)[-6:]) + "\nRun: journalctl --user -u vllm-workstation"
+    words = list(dict.fromkeys(telling or lines))[-6:]
+    return "the server did not start; %s shows all. Its last words:\n    %s" % (where, "\n    ".join(words))
 
 
 def _supervisord(root: str) -> None:
@@ -78,7 +79,7 @@ def _supervisord(root: str) -> None:
     code = subprocess.call(argv, env=dict(common.environment(root), MAINPID=str(pid or "")))
     if code:
         subprocess.run(control + ["stop", "vllm-workstation"], stdout=subprocess.DEVNULL)
-        raise common.Failure(_death(_log(root)))
+        raise common.Failure(_death(_log(root), root + "/service/server.log"))
 
 
 def _alive(root: str) -> bool:

@@ -1,0 +1,1 @@
+"""Stand-in services behind the rule `app:MODULE`: each module has `answer(request)`."""

@@ -1,0 +1,1 @@
+"""Sources that go into the stand-in wheels."""
