@@ -17,9 +17,11 @@ EVERY = 5  # seconds between lines
 
 def follow(ws: Workstation, job: str, what: str) -> Iterator[StringCommand]:
     """Yield nothing while the job runs, and a failing command with its last words where it fails. For use at execute time."""
-    state = _ask(ws, job)
+    state, said = _ask(ws, job), ""
     while state["state"] == "running":
-        logger.info(f"{ws.host.print_prefix}{what}: {line(state)}")
+        if line(state) != said:
+            said = line(state)
+            logger.info(f"{ws.host.print_prefix}{what}: {said}")
         state = _ask(ws, job)
     if state["state"] == "done":
         return

@@ -55,7 +55,7 @@ def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
 
 def _death(lines: List[str], where: str) -> str:
     """The most telling lines of a log: errors, without the frames between them."""
-    telling = [line for line in lines if any(word in line for word in ("Error", "error:", "failed", "Failure", "out of memory", "refused"))]
+    telling = [line for line in lines if any(word in line for word in ("Error", "error:", "failed", "Failure", "out of memory", "refused", "no right answer", "stopped while"))]
     words = list(dict.fromkeys(telling or lines))[-6:]
     return "the server did not start; %s shows all. Its last words:\n    %s" % (where, "\n    ".join(words))
 

@@ -1,4 +1,4 @@
-"""What the stand-in says: 'Paris' to whoever asks about France, else an echo."""
+"""What the stand-in says: the capitals of France and Italy, else an echo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ def words(asked: dict[str, Any]) -> str:
     last = said[-1] if said else ""
     if isinstance(last, list):
         last = " ".join(part.get("text", "") for part in last)
-    return "The capital of France is Paris." if "France" in str(last) else f"You said: {last}"
+    for country, capital in (("France", "Paris"), ("Italy", "Rome")):
+        if country in str(last):
+            return f"The capital of {country} is {capital}."
+    return f"You said: {last}"
 
 
 def _head(asked: dict[str, Any], kind: str) -> dict[str, Any]:
