@@ -19,11 +19,6 @@ class Watcher(BaseStateCallback):
     """Remembers why a host failed."""
 
     @staticmethod
-    def host_connect_error(state: State, host: Host, error: Any) -> None:
-        """A host that cannot be reached."""
-        _why[host.name] = f"unreachable: {error}"
-
-    @staticmethod
     def operation_host_error(state: State, host: Host, op_hash: str, *_: Any) -> None:
         """An operation that failed: its name now, its words at the end."""
         name = ", ".join(state.get_op_meta(op_hash).names)
@@ -46,7 +41,7 @@ def table() -> None:
     """One line a host: serving, changed or not, failed and why."""
     state = _state[0]
     rows = [(host.name, *_row(state, host)) for host in state.inventory]
-    if not all_known():
+    if not state.op_meta:
         return
     width = max(len(row[0]) for row in rows)
     logger.info("")
@@ -73,7 +68,7 @@ def _row(state: State, host: Host) -> tuple[str, str]:
 def _reason(state: State, host: Host) -> str:
     op_hash = _failed_ops.get(host.name)
     if op_hash is None:
-        return _why.get(host.name, "see above")
+        return "the connection was lost" if host.name in all_known() else "unreachable; the connection's own error is above"
     output = state.get_op_data_for_host(host, op_hash).operation_meta
     try:
         words = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.stderr.splitlines() if line.strip()]

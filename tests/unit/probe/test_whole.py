@@ -52,11 +52,10 @@ def test_the_planner_takes_it(direct: dict[str, Any]) -> None:
 
 
 def test_the_bundle_answers_the_same(question: str, direct: dict[str, Any]) -> None:
-    there = json.loads(packed(question))
+    there, here = json.loads(packed(question)), json.loads(json.dumps(direct))
     for name in MOVING:
-        del there["system"][name], direct["system"][name]
-    there["system"].pop("python"), direct["system"].pop("python")
-    assert there == json.loads(json.dumps(direct))
+        assert there["system"].pop(name).keys() == here["system"].pop(name).keys()
+    assert there == here
 
 
 def test_the_answer_is_one_line_that_the_fact_takes(question: str) -> None:
