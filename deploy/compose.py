@@ -15,7 +15,7 @@ from tasks.workstation import Workstation
 def begin() -> Workstation:
     """Read the settings (a bad one ends the run here, with nothing touched) and prepare the end's table."""
     try:
-        wanted = settings.read(host.data.dict())
+        wanted = settings.read(host.data.dict())  # type: ignore[no-untyped-call]
     except settings.SettingsError as error:
         raise DeployError(f"{host.name}: {error}. Nothing was changed; settings are in group_data/all.py.") from None
     _no_delay()

@@ -1,6 +1,9 @@
-"""The model alone."""
+"""The model alone, fetched and checked."""
 
 from deploy import compose
 
 ws = compose.begin()
-compose.base(ws)ncompose.weights_started(ws)ncompose.weights(ws)
+compose.base(ws)
+compose.weights_started(ws)
+compose.vllm(ws)
+compose.weights(ws)

@@ -3,4 +3,5 @@
 from deploy import compose
 
 ws = compose.begin()
-compose.base(ws)ncompose.vllm(ws)
+compose.base(ws)
+compose.vllm(ws)

@@ -1,6 +1,7 @@
-"""The virtual environment with the chosen vLLM alone; what serves is not switched."""
+"""The chosen vLLM, built and tested beside what serves; deploy/service.py switches to it."""
 
 from deploy import compose
 
 ws = compose.begin()
-compose.base(ws)ncompose.vllm(ws)
+compose.base(ws)
+compose.vllm(ws)

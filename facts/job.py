@@ -25,7 +25,9 @@ class Job(FactBase[dict[str, Any]]):
 
     @override
     def command(self, helper: str, root: str, job: str, seconds: int = 5) -> StringCommand:
-        ask = StringCommand("python3", QuoteString(helper), "job-wait", QuoteString(root), QuoteString(job), str(seconds))
+        ask = StringCommand(
+            "python3", QuoteString(helper), "job-wait", QuoteString(root), QuoteString(job), str(seconds)
+        )
         return StringCommand(ask, "|| true")
 
     @override

@@ -28,13 +28,19 @@ def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
 def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:
     """What is not as planned, in words; empty where all is well."""
     checks = [
-        (bool(missing_packages(machine, plan.packages)), f"packages missing: {' '.join(missing_packages(machine, plan.packages))}"),
+        (
+            bool(missing_packages(machine, plan.packages)),
+            f"packages missing: {' '.join(missing_packages(machine, plan.packages))}",
+        ),
         (plan.toolkit is not None and plan.toolkit_version is None, "the CUDA toolkit is not installed"),
         (plan.choice is None, "no release is chosen"),
         (plan.choice is not None and machine.releases.current != plan.choice.lock, "current is not the chosen release"),
         (plan.model is not None and not ready(machine, plan.model), "the model is not there or was changed"),
         (bool(service.stale(machine, plan.files)), "the service's files are not as planned"),
-        (plan.supervisor != "wsl-restart" and not serving(machine, settings, plan), "the server does not run as planned"),
+        (
+            plan.supervisor != "wsl-restart" and not serving(machine, settings, plan),
+            "the server does not run as planned",
+        ),
     ]
     return [words for wrong, words in checks if wrong]
 
@@ -43,4 +49,7 @@ def next_steps(plan: Plan) -> str | None:
     """What a person must still type; None where nothing."""
     if plan.supervisor != "wsl-restart":
         return None
-    return "everything is in place; systemd starts it with WSL. Type in Windows PowerShell:\n    " + wslconf.COMMANDS.replace("\n", "\n    ")
+    return (
+        "everything is in place; systemd starts it with WSL. Type in Windows PowerShell:\n    "
+        + wslconf.COMMANDS.replace("\n", "\n    ")
+    )

@@ -33,6 +33,7 @@ def refusal(machine: Machine, parts: dict[str, float]) -> Refusal | None:
     words = " + ".join(f"{name} {size:.1f}" for name, size in parts.items())
     return Refusal(
         code="DISK",
-        message=f"{machine.releases.root} has {free / GIB:.1f} GiB free, and {total + RESERVE_GIB:.1f} GiB are needed ({words} + {RESERVE_GIB:.0f} spare).",
+        message=f"{machine.releases.root} has {free / GIB:.1f} GiB free, and {total + RESERVE_GIB:.1f} GiB are needed "
+        f"({words} + {RESERVE_GIB:.0f} spare).",
         remedy="Free some space, or set root to a directory on a larger disk.",
     )

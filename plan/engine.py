@@ -25,7 +25,11 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
     card = best_gpu(machine)
     if card is None:
         if settings.engine == "cuda":
-            return Refusal(code="NO-GPU", message="engine = cuda, but this machine has no NVIDIA GPU.", remedy="Set engine = auto or cpu.")
+            return Refusal(
+                code="NO-GPU",
+                message="engine = cuda, but this machine has no NVIDIA GPU.",
+                remedy="Set engine = auto or cpu.",
+            )
         return _cpu(machine, "this machine has no NVIDIA GPU")
     if Version(card.compute_capability or "0") < LEAST_CAPABILITY:
         return Refusal(
@@ -44,7 +48,11 @@ def best_gpu(machine: Machine) -> Gpu | None:
 
 def _cpu(machine: Machine, why: str) -> tuple[Engine, Reason] | Refusal:
     if "avx2" not in machine.system.cpu_flags:
-        return Refusal(code="CPU-OLD", message=f"{why}, and its processor lacks AVX2, which vLLM for CPU needs.", remedy="Use another machine.")
+        return Refusal(
+            code="CPU-OLD",
+            message=f"{why}, and its processor lacks AVX2, which vLLM for CPU needs.",
+            remedy="Use another machine.",
+        )
     text = f"{why[0].upper()}{why[1:]}: vLLM for CPU serves a small model, which is not gpt-oss-20b."
     return "cpu", Reason(text=text, evidence="measured")
 

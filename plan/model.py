@@ -46,10 +46,21 @@ class Model(BaseModel):
 def choose(machine: Machine, settings: Settings, engine: Engine) -> Model:
     """The model of the settings, or the engine's own."""
     if settings.model.startswith(("/", "~/")):
-        path = settings.model.replace("~", machine.system.user.home, 1) if settings.model.startswith("~/") else settings.model
+        path = (
+            settings.model.replace("~", machine.system.user.home, 1)
+            if settings.model.startswith("~/")
+            else settings.model
+        )
         return Model(name=path, kind="directory", revision="local", directory=path)
     rows = table("models")["model"]
-    own = next((row for row in rows if (row["engine"] == engine if settings.model == "auto" else row["name"] == settings.model)), None)
+    own = next(
+        (
+            row
+            for row in rows
+            if (row["engine"] == engine if settings.model == "auto" else row["name"] == settings.model)
+        ),
+        None,
+    )
     row = own or {"name": settings.model, "kind": "hub", "revision": MAIN, "bytes": 0}
     revision = row["revision"] if settings.model_revision == "auto" else settings.model_revision
     fields = {key: row[key] for key in ("name", "kind", "bytes", "requirement", "member") if key in row}

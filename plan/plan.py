@@ -101,14 +101,18 @@ def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> P
         "notes": _notes(machine, settings, base, drivers, version),
     }
     there = bool(choice and machine.releases.releases.get(choice.lock, Venv()).complete)
-    parts = disk.needed(machine, base["model"], picked.release.disk_gib, there, toolkit=wanted is not None and version is None)
+    parts = disk.needed(
+        machine, base["model"], picked.release.disk_gib, there, toolkit=wanted is not None and version is None
+    )
     full = disk.refusal(machine, parts)
     if full:
         return Plan(**base, refusals=[full])
     return _with_service(machine, settings, base, choice, picked)
 
 
-def _with_service(machine: Machine, settings: Settings, base: dict[str, Any], choice: Choice | None, picked: Candidate) -> Plan:
+def _with_service(
+    machine: Machine, settings: Settings, base: dict[str, Any], choice: Choice | None, picked: Candidate
+) -> Plan:
     if choice is None:
         return Plan(**base)
     card = engine.best_gpu(machine) if base["engine"] == "cuda" else None
@@ -162,13 +166,30 @@ def _root_on_windows(machine: Machine, settings: Settings) -> Refusal | None:
     )
 
 
-def _notes(machine: Machine, settings: Settings, base: dict[str, Any], drivers: list[str], version: str | None) -> list[Note]:
+def _notes(
+    machine: Machine, settings: Settings, base: dict[str, Any], drivers: list[str], version: str | None
+) -> list[Note]:
     notes = exports.notes(machine, version) if base["engine"] == "cuda" and settings.exports else []
     if drivers and not settings.remove_wsl_driver:
         text = f"a Linux NVIDIA driver is installed inside WSL ({', '.join(drivers)}), which can hide the GPU. "
-        notes.append(Note(code="WSL-DRIVER", message=text + "Remove it: set remove_wsl_driver = True, or sudo apt-get purge " + " ".join(drivers)))
+        notes.append(
+            Note(
+                code="WSL-DRIVER",
+                message=text + "Remove it: set remove_wsl_driver = True, or sudo apt-get purge " + " ".join(drivers),
+            )
+        )
     if base["engine"] == "cpu":
-        notes.append(Note(code="NOT-GPT-OSS", message=f"{base['model'].served} on the processor: it is not gpt-oss-20b, which needs an NVIDIA GPU."))
+        notes.append(
+            Note(
+                code="NOT-GPT-OSS",
+                message=f"{base['model'].served} on the processor: it is not gpt-oss-20b, which needs an NVIDIA GPU.",
+            )
+        )
     if base["model"].kind == "directory" and machine.wsl.version and base["model"].directory.startswith("/mnt/"):
-        notes.append(Note(code="SLOW-DISK", message=f"{base['model'].directory} lies on the Windows side: each start reads it slowly."))
+        notes.append(
+            Note(
+                code="SLOW-DISK",
+                message=f"{base['model'].directory} lies on the Windows side: each start reads it slowly.",
+            )
+        )
     return notes

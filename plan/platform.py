@@ -62,7 +62,11 @@ def _unseen(machine: Machine) -> Refusal | None:
     if not failed:
         return None
     words = "; ".join(f"{name}: {machine.errors[name]}" for name in failed)
-    return Refusal(code="PROBE", message=f"the machine could not be looked at ({words}).", remedy="Report this with the output of deploy/facts.py.")
+    return Refusal(
+        code="PROBE",
+        message=f"the machine could not be looked at ({words}).",
+        remedy="Report this with the output of deploy/facts.py.",
+    )
 
 
 def _wsl1(machine: Machine) -> Refusal | None:
@@ -90,7 +94,11 @@ def _unsupported(machine: Machine) -> Refusal | None:
 def _arch(machine: Machine) -> Refusal | None:
     if machine.system.arch == "x86_64":
         return None
-    return Refusal(code="ARCH", message=f"the processor is {machine.system.arch}; only x86_64 is supported.", remedy="Use another machine.")
+    return Refusal(
+        code="ARCH",
+        message=f"the processor is {machine.system.arch}; only x86_64 is supported.",
+        remedy="Use another machine.",
+    )
 
 
 def _sudo(machine: Machine) -> Refusal | None:
@@ -105,5 +113,7 @@ def _sudo(machine: Machine) -> Refusal | None:
             f"echo '{user} ALL=(ALL) NOPASSWD:ALL' | sudo tee /etc/sudoers.d/{user}",
         )
     return Refusal(
-        code="SUDO", message=f"user {user} is not root and there is no sudo.", remedy="Run as root, or install sudo as root: apt-get install sudo."
+        code="SUDO",
+        message=f"user {user} is not root and there is no sudo.",
+        remedy="Run as root, or install sudo as root: apt-get install sudo.",
     )

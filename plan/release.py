@@ -67,7 +67,9 @@ def catalogue() -> list[Release]:
     return [Release.model_validate(row) for row in table("releases")["release"]]
 
 
-def candidates(machine: Machine, settings: Settings, engine: Engine, needs_offload: bool) -> tuple[list[Candidate], list[str]] | Refusal:
+def candidates(
+    machine: Machine, settings: Settings, engine: Engine, needs_offload: bool
+) -> tuple[list[Candidate], list[str]] | Refusal:
     """Releases to try, in order, and one line for each that was passed over; a refusal where none suits."""
     wished = _wished(settings, engine)
     suiting, passed = [], []
@@ -100,7 +102,11 @@ def _uncatalogued(version: str, rows: list[Release]) -> Release:
     older = [row for row in rows if not row.ordered and row.version <= Version(version)]
     model = max(older or rows, key=lambda row: row.version)
     package = "vllm" if model.engine == "cuda" else model.requirements[0].partition("==")[0]
-    changes = {"name": version, "requirements": [f"{package}=={version}", *model.requirements[1:]], "note": "asked for; not in the catalogue"}
+    changes: dict[str, Any] = {
+        "name": version,
+        "requirements": [f"{package}=={version}", *model.requirements[1:]],
+        "note": "asked for; not in the catalogue",
+    }
     if model.alias:
         changes["alias"] = {**model.alias, "version": f"{version}+cpu"}
     return model.model_copy(update=changes)
@@ -128,5 +134,8 @@ def _python(release: Release, machine: Machine) -> str:
 def key(found: list[Candidate], settings: Settings) -> str:
     """Digest of the question put to the resolver: the same question keeps its recorded answer."""
     question: list[Any] = [settings.vllm_release, settings.find_links]
-    question += [[c.release.requirements, c.release.indexes, c.release.index_strategy, c.release.overrides, c.python] for c in found]
+    question += [
+        [c.release.requirements, c.release.indexes, c.release.index_strategy, c.release.overrides, c.python]
+        for c in found
+    ]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16]

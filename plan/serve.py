@@ -46,7 +46,11 @@ def options(version: Version, wanted: dict[str, Any]) -> tuple[list[str], dict[s
             environment[row["env"]] = row.get("values", {}).get(value, str(value))
         else:
             arguments += _argument(row, value)
-    return arguments, environment, sorted(name for name, value in wanted.items() if value is not None and name not in done)
+    return (
+        arguments,
+        environment,
+        sorted(name for name, value in wanted.items() if value is not None and name not in done),
+    )
 
 
 def _argument(row: dict[str, Any], value: Any) -> list[str]:
@@ -57,7 +61,9 @@ def _argument(row: dict[str, Any], value: Any) -> list[str]:
     return [row["flag"], *([str(v) for v in value] if isinstance(value, list) else [str(value)])]
 
 
-def render(machine: Machine, settings: Settings, release: Release, lock: str, model: Model, card: Gpu | None) -> Serve | Refusal:
+def render(
+    machine: Machine, settings: Settings, release: Release, lock: str, model: Model, card: Gpu | None
+) -> Serve | Refusal:
     """The start of this release with this model. Refused where the card cannot."""
     base = Version(release.version.public)
     wanted: dict[str, Any] = {
@@ -65,7 +71,12 @@ def render(machine: Machine, settings: Settings, release: Release, lock: str, mo
         "port": settings.port,
         "served_model_name": model.served if settings.served_model_name == "auto" else settings.served_model_name,
     }
-    environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_USE_FLASHINFER_SAMPLER": "0"}
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_USE_FLASHINFER_SAMPLER": "0",
+    }
     reasons: list[Reason] = []
     if card is None:
         wanted |= {"enforce_eager": True, "max_model_len": 4096, "max_num_seqs": 8, "max_num_batched_tokens": 4096}
@@ -87,7 +98,9 @@ def render(machine: Machine, settings: Settings, release: Release, lock: str, mo
     reasons += [Reason(text=f"vLLM {base} has no {name}; left out.") for name in missing]
     environment |= more
     arguments = ["serve", model.directory, *arguments]
-    return Serve(arguments=arguments, environment=environment, spec=_spec(lock, model, arguments, environment), reasons=reasons)
+    return Serve(
+        arguments=arguments, environment=environment, spec=_spec(lock, model, arguments, environment), reasons=reasons
+    )
 
 
 def _fit(machine: Machine, card: Gpu) -> tuple[dict[str, Any], dict[str, str], list[Reason]] | Refusal:
@@ -101,7 +114,8 @@ def _fit(machine: Machine, card: Gpu) -> tuple[dict[str, Any], dict[str, str], l
         "max_num_batched_tokens": profile.max_num_batched_tokens,
         "kv_cache_memory_bytes": profile.kv_mib << 20 if profile.kv_mib else None,
         "compilation_config": json.dumps(
-            {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY", "cudagraph_capture_sizes": profile.graphs}, separators=(",", ":")
+            {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY", "cudagraph_capture_sizes": profile.graphs},
+            separators=(",", ":"),
         ),
     }
     environment = {"CUDA_VISIBLE_DEVICES": str(card.index)} if len(machine.gpu.devices) > 1 else {}
@@ -120,7 +134,10 @@ def _wishes(settings: Settings, model: Model, environment: dict[str, str], machi
     names = ("gpu_memory_utilization", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "async_scheduling")
     wishes = {name: getattr(settings, name) for name in names if getattr(settings, name) != "auto"}
     if settings.reasoning_effort != "auto" and model.is_gpt_oss:
-        environment |= {"VLLM_WORKSTATION_REASONING_EFFORT": settings.reasoning_effort, "PYTHONPATH": f"{machine.releases.root}/lib"}
+        environment |= {
+            "VLLM_WORKSTATION_REASONING_EFFORT": settings.reasoning_effort,
+            "PYTHONPATH": f"{machine.releases.root}/lib",
+        }
         wishes["middleware"] = "vllm_workstation_defaults.ReasoningEffort"
     return wishes
 

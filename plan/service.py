@@ -18,10 +18,15 @@ UNIT = "vllm-workstation.service"
 UNIT_FILE = f".config/systemd/user/{UNIT}"
 WANTS_LINK = f".config/systemd/user/default.target.wants/{UNIT}"
 TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
 )
 # Asked after every start; the answers must hold the word. Any other model must only answer something.
-QUESTIONS = [["What is the capital of France? Answer in one short sentence.", "paris"], ["What is the capital of Italy? Answer in one short sentence.", "rome"]]
+QUESTIONS = [
+    ["What is the capital of France? Answer in one short sentence.", "paris"],
+    ["What is the capital of Italy? Answer in one short sentence.", "rome"],
+]
 
 
 class Text(BaseModel):
@@ -47,7 +52,12 @@ def files(machine: Machine, settings: Settings, supervisor: str, model: Model, s
     ]
     context = {"root": root, "unit": UNIT, "served": model.served, "start_timeout": settings.start_timeout}
     if supervisor == "supervisord":
-        found.append(Text(path=f"{root}/service/supervisord.conf", content=TEMPLATES.get_template("supervisord.conf.j2").render(context)))
+        found.append(
+            Text(
+                path=f"{root}/service/supervisord.conf",
+                content=TEMPLATES.get_template("supervisord.conf.j2").render(context),
+            )
+        )
     else:
         found.append(Text(path=f"{home}/{UNIT_FILE}", content=TEMPLATES.get_template(f"{UNIT}.j2").render(context)))
     return found
@@ -55,7 +65,12 @@ def files(machine: Machine, settings: Settings, supervisor: str, model: Model, s
 
 def _environment(serve: Serve) -> str:
     lines = [f"{key}={value}" for key, value in sorted(serve.environment.items())]
-    return "\n".join(["# written by vllm-workstation; deploy/full.py rewrites it", *lines, f"VLLM_WORKSTATION_SPEC={serve.spec}"]) + "\n"
+    return (
+        "\n".join(
+            ["# written by vllm-workstation; deploy/full.py rewrites it", *lines, f"VLLM_WORKSTATION_SPEC={serve.spec}"]
+        )
+        + "\n"
+    )
 
 
 def _start_plan(settings: Settings, model: Model, serve: Serve) -> str:

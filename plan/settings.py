@@ -11,7 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 Auto = Literal["auto"]
 
 # Names in a host's data that are not ours: pyinfra's connectors', and `x_…` for the lab's own notes.
-FOREIGN_PREFIXES = ("ssh_", "docker_", "podman_", "chroot_", "vagrant_", "terraform_", "winrm_", "fake_", "local_", "_", "x_")
+FOREIGN_PREFIXES = (
+    "ssh_",
+    "docker_",
+    "podman_",
+    "chroot_",
+    "vagrant_",
+    "terraform_",
+    "winrm_",
+    "fake_",
+    "local_",
+    "_",
+    "x_",
+)
 
 REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos"
 
@@ -80,7 +92,7 @@ ALLOWED = {
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
     "root": "a path such as ~/.local/share/vllm-workstation, without spaces",
-    "cuda_version": "auto, none, or a quoted version such as \"12.8\" (on the command line 12-8: 12.10 would arrive as 12.1)",
+    "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
     "cuda_repository": "a URL such as " + REPOSITORY,
     "cuda_key_fingerprint": "auto (NVIDIA's) or 40 hexadecimal digits",
     "host": "an address such as 127.0.0.1",
@@ -112,7 +124,9 @@ def _explain(key: str, value: Any) -> str:
     fields = Settings.model_fields
     if key not in fields:
         near = difflib.get_close_matches(key, fields, 1)
-        hint = f"did you mean {near[0]}?" if near else "group_data/all.py lists all settings; start your own notes with x_"
+        hint = (
+            f"did you mean {near[0]}?" if near else "group_data/all.py lists all settings; start your own notes with x_"
+        )
         return f"unknown setting {key} = {value!r}: {hint}"
     allowed = ALLOWED.get(key) or ("true or false" if fields[key].annotation is bool else "text")
     return f"setting {key} = {value!r} cannot be used: allowed is {allowed}"
@@ -128,7 +142,9 @@ def _together(settings: Settings) -> None:
     if isinstance(length, int) and length > 131072:
         raise SettingsError(f"setting max_model_len = {length} cannot be used: gpt-oss-20b ends at 131072")
     if settings.engine == "cpu" and settings.vllm_release == "gptoss":
-        raise SettingsError("setting vllm_release = 'gptoss' cannot be used with engine = 'cpu': that build needs an NVIDIA GPU")
+        raise SettingsError(
+            "setting vllm_release = 'gptoss' cannot be used with engine = 'cpu': that build needs an NVIDIA GPU"
+        )
     if not settings.require_api_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
         raise SettingsError(
             f"setting require_api_key = False cannot be used with host = {settings.host!r}: allowed is True, or host = '127.0.0.1'"

@@ -67,7 +67,11 @@ def _good_sources(machine: Machine, base: str, fingerprint: str) -> list[Source]
 def source_ready(machine: Machine, toolkit: Toolkit) -> bool:
     """Whether apt reads the right repository exactly once, under the right key."""
     base = toolkit.source_line.split()[-2]
-    return len(_good_sources(machine, base, toolkit.fingerprint)) >= 1 and not toolkit.disable and not toolkit.retired_keyrings
+    return (
+        len(_good_sources(machine, base, toolkit.fingerprint)) >= 1
+        and not toolkit.disable
+        and not toolkit.retired_keyrings
+    )
 
 
 def _in_the_way(machine: Machine, base: str, keep: list[Source]) -> list[tuple[str, int]]:
@@ -82,7 +86,9 @@ def _in_the_way(machine: Machine, base: str, keep: list[Source]) -> list[tuple[s
 def _retired(machine: Machine) -> list[str]:
     """Keyrings that hold nothing but NVIDIA's retired key."""
     retired = {k["fingerprint"] for k in platform.tables()["key"] if k.get("retired")}
-    return sorted(path for path, found in machine.apt.keys.items() if found and set(found) <= retired and path != KEYRING)
+    return sorted(
+        path for path, found in machine.apt.keys.items() if found and set(found) <= retired and path != KEYRING
+    )
 
 
 def _preferences() -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 
 from tasks import helper
+from tasks.task import task
 from tasks.workstation import Workstation
 
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3"
 NO_PYTHON = "this machine has no python3 and it could not be installed. Install it (apt-get install python3) and run this again."
 
 
-@operation()
+@task
 def python(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure that the target has a python3 to be looked at with.
@@ -29,7 +30,7 @@ def python(ws: Workstation) -> Iterator[StringCommand]:
     ws.forget()
 
 
-@operation()
+@task
 def machine(ws: Workstation) -> Iterator[StringCommand]:
     """
     Stop this host, and only this host, where nothing can or may be done on it.

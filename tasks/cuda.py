@@ -6,19 +6,22 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from plan import toolkit
 from plan.toolkit import Toolkit
 from tasks import helper, rooted
 from tasks.packages import APT
+from tasks.task import task
 from tasks.workstation import Workstation
 
 HEADER = "# written by vllm-workstation; deploy/full.py rewrites it\n"
-DRIVERS = "^Inst (cuda-drivers|nvidia-driver|nvidia-open|nvidia-dkms|libnvidia-compute|libcuda1|xserver-xorg-video-nvidia)"
+DRIVERS = (
+    "^Inst (cuda-drivers|nvidia-driver|nvidia-open|nvidia-dkms|libnvidia-compute|libcuda1|xserver-xorg-video-nvidia)"
+)
 
 
-@operation()
+@task
 def source(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure apt reads NVIDIA's repository once, under the pinned key, and no driver can come from it in WSL.
@@ -37,8 +40,7 @@ def source(ws: Workstation) -> Iterator[StringCommand]:
     if pinned is not None:
         yield ws.as_root(helper.write(toolkit.PREFERENCES, pinned, "644"))
     if not ready:
-        for command in _set_up(ws, wanted):
-            yield command
+        yield from _set_up(ws, wanted)
     yield ws.as_root(APT, "update")
     ws.forget()
 
@@ -62,7 +64,7 @@ def _set_up(ws: Workstation, wanted: Toolkit) -> Iterator[StringCommand]:
     yield ws.as_root(helper.write(wanted.source_file, f"{HEADER}{wanted.source_line}\n".encode(), "644"))
 
 
-@operation()
+@task
 def installed(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure a toolkit that matches the release is installed and is /usr/local/cuda.
@@ -79,7 +81,9 @@ def installed(ws: Workstation) -> Iterator[StringCommand]:
         ws.forget()
         version = ws.plan.toolkit_version if ws.plan else None
     if version is None:
-        yield helper.fail("the CUDA toolkit was installed but nvcc is not there. Run deploy/facts.py and report what it prints.")
+        yield helper.fail(
+            "the CUDA toolkit was installed but nvcc is not there. Run deploy/facts.py and report what it prints."
+        )
         return
     if ws.machine.toolkit.current != version:
         yield ws.as_root(f"update-alternatives --set cuda /usr/local/cuda-{version}")

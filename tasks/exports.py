@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from plan import exports
 from tasks import helper
+from tasks.task import task
 from tasks.workstation import Workstation
 
 DROP = f"sed -i '\\|{exports.PROFILE}|d' {exports.BASHRC}"
 
 
-@operation()
+@task
 def profile(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the exports are there exactly once, or not at all where they are not wanted.
@@ -40,5 +41,7 @@ def profile(ws: Workstation) -> Iterator[StringCommand]:
     if not same:
         yield ws.as_root(helper.write(exports.PROFILE, content, "644"))
     if hooks != 1:
-        yield ws.as_root(f"touch {exports.BASHRC} && {DROP} && printf '%s\\n'", QuoteString(exports.HOOK), f">> {exports.BASHRC}")
+        yield ws.as_root(
+            f"touch {exports.BASHRC} && {DROP} && printf '%s\\n'", QuoteString(exports.HOOK), f">> {exports.BASHRC}"
+        )
     ws.forget()

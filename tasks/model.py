@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 
 from plan import model
 from plan.plan import Plan
 from tasks import helper, progress
+from tasks.task import task
 from tasks.workstation import Workstation
 
 
@@ -20,7 +21,7 @@ def _done(ws: Workstation) -> bool:
     return model.ready(ws.machine, ws.plan.model)
 
 
-@operation()
+@task
 def started(ws: Workstation) -> Iterator[StringCommand]:
     """
     Start fetching the model in the background, where it is not there.
@@ -34,7 +35,9 @@ def started(ws: Workstation) -> Iterator[StringCommand]:
         return
     weights = ws.plan.model
     if weights.kind == "directory":
-        yield helper.fail(f"model = {weights.directory} has no config.json. Name the directory that holds the model, and run this again.")
+        yield helper.fail(
+            f"model = {weights.directory} has no config.json. Name the directory that holds the model, and run this again."
+        )
     elif weights.kind == "packaged":
         yield helper.job(ws.root, "weights", "python3", "convert", ws.root, _packaged(ws, ws.plan))
     else:
@@ -48,7 +51,7 @@ def _packaged(ws: Workstation, plan: Plan) -> dict[str, Any]:
     return {**order, "lock": plan.choice.lock if plan.choice else "", "find_links": ws.settings.find_links}
 
 
-@operation()
+@task
 def present(ws: Workstation) -> Iterator[StringCommand]:
     """
     Wait until the model is there and every digest is right.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from plan.plan import missing_packages
+from tasks.task import task
 from tasks.workstation import Workstation
 
 APT = "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=60"
 
 
-@operation()
+@task
 def present(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the packages of the plan are installed, finishing an interrupted dpkg first.
@@ -29,14 +30,16 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
         first = f"{APT} update;" if not ws.machine.apt.lists else ""
         sorry = f"could not install {' '.join(missing)}. See apt above; then run this again."
-        yield ws.as_root(first, install, f"|| {{ {APT} update;", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }")
+        yield ws.as_root(
+            first, install, f"|| {{ {APT} update;", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }"
+        )
     if missing or ws.machine.packages.interrupted:
         ws.forget()
     else:
         host.noop("all packages are installed")
 
 
-@operation()
+@task
 def no_driver(ws: Workstation) -> Iterator[StringCommand]:
     """
     Remove Linux NVIDIA drivers from inside WSL, where `remove_wsl_driver` allows it.

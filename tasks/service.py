@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from plan import service
 from plan.converged import serving
 from plan.machine import Machine
 from tasks import helper, progress
+from tasks.task import task
 from tasks.workstation import Workstation
 
-BUS = 'i=0; until test -S /run/user/{uid}/bus; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.1; done'
+BUS = "i=0; until test -S /run/user/{uid}/bus; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.1; done"
 
 
-@operation()
+@task
 def linger(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the user's services start at boot and outlive the login.
@@ -30,15 +31,17 @@ def linger(ws: Workstation) -> Iterator[StringCommand]:
         host.noop("linger is on")
         return
     if ws.plan.supervisor == "wsl-restart":
-        yield ws.as_root("mkdir -p /var/lib/systemd/linger && touch", QuoteString(f"/var/lib/systemd/linger/{user.name}"))
+        yield ws.as_root(
+            "mkdir -p /var/lib/systemd/linger && touch", QuoteString(f"/var/lib/systemd/linger/{user.name}")
+        )
     else:
         sorry = f"the user manager of {user.name} did not start. Look at: systemctl status user@{user.uid}"
-        yield ws.as_root("loginctl enable-linger", QuoteString(user.name), f"&& systemctl start user@{user.uid} &&", f"{{ {BUS.format(uid=user.uid)}; }}",
-                         "|| { echo", QuoteString(sorry), ">&2; exit 1; }")  # fmt: skip
+        ready = f"loginctl enable-linger {user.name} && systemctl start user@{user.uid} && {{ {BUS.format(uid=user.uid)}; }}"
+        yield ws.as_root(f"{ready} || {{ echo", QuoteString(sorry), ">&2; exit 1; }")
     ws.forget()
 
 
-@operation()
+@task
 def files(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure unit, environment, start plan and key are as planned. A running server does not notice yet.
@@ -53,7 +56,9 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
     stale = service.stale(ws.machine, ws.plan.files)
     link = _link(ws, ws.machine)
     key = ws.machine.files.get(f"{ws.root}/service/api-key")
-    keyed = not ws.settings.require_api_key or (key is not None and key.mode == "600" and ws.machine.service.key_present)
+    keyed = not ws.settings.require_api_key or (
+        key is not None and key.mode == "600" and ws.machine.service.key_present
+    )
     if not stale and link is None and keyed:
         host.noop("the service's files are as planned")
         return
@@ -75,10 +80,12 @@ def _link(ws: Workstation, machine: Machine) -> StringCommand | None:
     seen = machine.files.get(path)
     if seen is not None and seen.target == target:
         return None
-    return StringCommand("mkdir -p", QuoteString(path.rpartition("/")[0]), "&& ln -sfn", QuoteString(target), QuoteString(path))
+    return StringCommand(
+        "mkdir -p", QuoteString(path.rpartition("/")[0]), "&& ln -sfn", QuoteString(target), QuoteString(path)
+    )
 
 
-@operation()
+@task
 def running(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the server runs the plan, is enabled, and has answered a real question.

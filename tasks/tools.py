@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from tasks import helper
+from tasks.task import task
 from tasks.workstation import Workstation
 
 
-@operation()
+@task
 def present(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ensure the helper and the locked tools are there.

@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator
 
 from pyinfra import host, logger
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 
 from plan.converged import next_steps, remaining
 from tasks import helper
+from tasks.task import task
 from tasks.workstation import Workstation
 
 
-@operation()
+@task
 def converged(ws: Workstation) -> Iterator[StringCommand]:
     """
     Check that the machine is what the plan says; a host that is not fails with what is left.
@@ -24,7 +25,9 @@ def converged(ws: Workstation) -> Iterator[StringCommand]:
         return
     left = remaining(ws.machine, ws.settings, ws.plan)
     if left:
-        yield helper.fail(f"not as planned yet: {'; '.join(left)}. Run this again; if it stays, report it with the output of deploy/facts.py.")
+        yield helper.fail(
+            f"not as planned yet: {'; '.join(left)}. Run this again; if it stays, report it with the output of deploy/facts.py."
+        )
         return
     ws.verified = next_steps(ws.plan) or answer(ws)
     for note in ws.plan.notes:

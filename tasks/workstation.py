@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyinfra.api import Host, StringCommand
 from pydantic import ValidationError
+from pyinfra.api import Host, StringCommand
 
 from facts.machine import Machine as MachineFact
 from facts.machine import query

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 
 from plan import wslconf
 from tasks import helper
+from tasks.task import task
 from tasks.workstation import Workstation
 
 
-@operation()
+@task
 def systemd(ws: Workstation) -> Iterator[StringCommand]:
     """
     Ask WSL for systemd at its next start, where it does not run.

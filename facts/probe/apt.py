@@ -65,7 +65,12 @@ def sources() -> List[Dict[str, Any]]:
 def keys() -> Dict[str, List[str]]:
     """Fingerprints in every keyring that apt trusts or a CUDA source could name."""
     found = {}
-    patterns = ("/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d/*", "/etc/apt/keyrings/*cuda*", "/usr/share/keyrings/*cuda*")
+    patterns = (
+        "/etc/apt/trusted.gpg",
+        "/etc/apt/trusted.gpg.d/*",
+        "/etc/apt/keyrings/*cuda*",
+        "/usr/share/keyrings/*cuda*",
+    )
     for path in sorted(p for pattern in patterns for p in glob.glob(pattern)):
         data: Optional[bytes] = shell.read_bytes(path)
         if data:
@@ -76,4 +81,9 @@ def keys() -> Dict[str, List[str]]:
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """Everything of this subject."""
     lists = [name for name in shell.listing("/var/lib/apt/lists") if "compute_cuda_repos" in name]
-    return {"cuda_sources": sources(), "keys": keys(), "cuda_lists": bool(lists), "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*"))}
+    return {
+        "cuda_sources": sources(),
+        "keys": keys(),
+        "cuda_lists": bool(lists),
+        "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*")),
+    }

@@ -30,7 +30,7 @@ def parse_startup(text: str) -> List[Dict[str, Any]]:
 def shell_environment(argv: List[str], home: str) -> Dict[str, List[str]]:
     """Non-empty entries of PATH and LD_LIBRARY_PATH in a fresh shell; {} where it does not answer in 5 s."""
     mark = "__vllm_workstation__"
-    script = "printf '%s%%s\\n%s%%s\\n' \"$PATH\" \"$LD_LIBRARY_PATH\"" % (mark, mark)
+    script = 'printf \'%s%%s\\n%s%%s\\n\' "$PATH" "$LD_LIBRARY_PATH"' % (mark, mark)
     answer = shell.run(argv + [script], timeout=5, env={"HOME": home, "LD_LIBRARY_PATH": ""})
     values = [line[len(mark) :] for line in answer.out.splitlines() if line.startswith(mark)]
     return {name: value.split(":") if value else [] for name, value in zip(VARIABLES, values)}

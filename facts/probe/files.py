@@ -16,7 +16,9 @@ def describe(path: str) -> Any:
         info = os.lstat(path)
     except OSError:
         return None
-    kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}.get(stat.S_IFMT(info.st_mode), "other")
+    kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}.get(
+        stat.S_IFMT(info.st_mode), "other"
+    )
     found: Dict[str, Any] = {"kind": kind, "mode": oct(stat.S_IMODE(info.st_mode))[2:], "uid": info.st_uid}
     if kind == "link":
         found["target"] = os.readlink(path)

@@ -22,7 +22,7 @@ def dearmor(data: bytes) -> bytes:
         try:
             out += base64.b64decode(b"".join(lines), validate=True)
         except binascii.Error as error:
-            raise ValueError("broken key armor: %s" % error)
+            raise ValueError("broken key armor: %s" % error) from error
     return out
 
 

@@ -31,7 +31,10 @@ def parse_tcp(text: str, port: int) -> List[int]:
 
 def holders(port: int) -> List[Dict[str, Any]]:
     """Who listens on `port`: pid and command where /proc shows them to this user, else None for both."""
-    inodes = set(parse_tcp(shell.read("/proc/net/tcp", 16 << 20) or "", port) + parse_tcp(shell.read("/proc/net/tcp6", 16 << 20) or "", port))
+    inodes = set(
+        parse_tcp(shell.read("/proc/net/tcp", 16 << 20) or "", port)
+        + parse_tcp(shell.read("/proc/net/tcp6", 16 << 20) or "", port)
+    )
     if not inodes:
         return []
     wanted = {"socket:[%d]" % inode for inode in inodes}

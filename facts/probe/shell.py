@@ -26,7 +26,12 @@ def run(argv: List[str], timeout: float = 10, env: Optional[Dict[str, str]] = No
         # A session of its own: an interactive shell without a terminal would stop for ever, and a timeout must
         # reach the children that hold the pipes.
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=full, start_new_session=True
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=full,
+            start_new_session=True,
         )
     except (OSError, ValueError) as error:
         return Output(None, "", str(error))

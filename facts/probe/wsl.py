@@ -60,6 +60,8 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "kernel": kernel(osrelease) if version else None,
         "dxg": os.path.exists("/dev/dxg"),
         "conf": conf,
-        "systemd_configured": (parse_conf(conf or "").get("boot", {}).get("systemd", "").lower() == "true") if version else None,
+        "systemd_configured": (parse_conf(conf or "").get("boot", {}).get("systemd", "").lower() == "true")
+        if version
+        else None,
         "libcuda": os.path.exists("/usr/lib/wsl/lib/libcuda.so.1"),
     }

@@ -30,23 +30,47 @@ def build(root: str, order: Dict[str, Any]) -> None:
     common.write(os.path.join(venv, INSTALLED), json.dumps({"bytes": moved}))
     jobs.progress(root, "build", {"stage": "testing that it starts"})
     version = smoke(venv, env)
-    mark = {"lock": order["lock"], "release": order["release"], "vllm": version, "bytes": moved, "seconds": round(time.time() - started, 1)}
+    mark = {
+        "lock": order["lock"],
+        "release": order["release"],
+        "vllm": version,
+        "bytes": moved,
+        "seconds": round(time.time() - started, 1),
+    }
     common.write(os.path.join(venv, COMPLETE), json.dumps(mark))
     common.log("built %s in %.0f s" % (version, time.time() - started))
 
 
 def _venv(root: str, venv: str, python: str, env: Dict[str, str]) -> None:
     system = "/usr/bin/python%s" % python
-    argv = [root + "/tools/bin/uv", "venv", "--quiet", "--clear", "--python", system if os.path.exists(system) else python, venv]
+    argv = [
+        root + "/tools/bin/uv",
+        "venv",
+        "--quiet",
+        "--clear",
+        "--python",
+        system if os.path.exists(system) else python,
+        venv,
+    ]
     done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         words = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise common.Failure("Python %s could not be set up: %s. Install python%s and run this again." % (python, words[-1] if words else "?", python))
+        raise common.Failure(
+            "Python %s could not be set up: %s. Install python%s and run this again."
+            % (python, words[-1] if words else "?", python)
+        )
 
 
 def _install(root: str, venv: str, lock: str, env: Dict[str, str]) -> int:
     """Install the lock; returns the bytes downloaded."""
-    argv = [root + "/tools/bin/uv", "pip", "sync", "--python", venv + "/bin/python", "%s/locks/%s/pylock.toml" % (root, lock)]
+    argv = [
+        root + "/tools/bin/uv",
+        "pip",
+        "sync",
+        "--python",
+        venv + "/bin/python",
+        "%s/locks/%s/pylock.toml" % (root, lock),
+    ]
     last: Dict[str, float] = {}
 
     def report(values: Dict[str, float]) -> None:
@@ -56,7 +80,9 @@ def _install(root: str, venv: str, lock: str, env: Dict[str, str]) -> int:
     code, text = terminal.run(argv, env, report)
     if code:
         words = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()][-3:]
-        raise common.Failure("the wheels could not be installed: %s. Run this again; what was downloaded is kept." % " ".join(words))
+        raise common.Failure(
+            "the wheels could not be installed: %s. Run this again; what was downloaded is kept." % " ".join(words)
+        )
     return int(last.get("bytes", 0))
 
 
@@ -65,7 +91,10 @@ def write_alias(venv: str, alias: Dict[str, str]) -> None:
     site = glob.glob(glob.escape(venv) + "/lib/python3*/site-packages")[0]
     folder = "%s/%s-%s.dist-info" % (site, alias["name"], alias["version"])
     os.makedirs(folder, exist_ok=True)
-    common.write(folder + "/METADATA", "Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\nSummary: alias of %(of)s\n" % alias)
+    common.write(
+        folder + "/METADATA",
+        "Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\nSummary: alias of %(of)s\n" % alias,
+    )
     common.write(folder + "/INSTALLER", "vllm-workstation\n")
     names = ("METADATA", "INSTALLER", "RECORD")
     common.write(folder + "/RECORD", "".join("%s/%s,,\n" % (os.path.basename(folder), name) for name in names))
@@ -88,9 +117,11 @@ def _answer(argv: "list[str]", process: "subprocess.Popen[bytes]") -> str:
     err: Optional[bytes] = None
     try:
         out, err = process.communicate(timeout=SMOKE_LIMIT)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
         process.kill()
-        raise common.Failure("the new release does not start: %s gave no answer in %d s." % (" ".join(argv[:2]), SMOKE_LIMIT))
+        raise common.Failure(
+            "the new release does not start: %s gave no answer in %d s." % (" ".join(argv[:2]), SMOKE_LIMIT)
+        ) from error
     lines = out.decode("utf-8", "replace").strip().splitlines()
     if process.returncode or not lines:
         words = (err or b"").decode("utf-8", "replace").strip().splitlines()

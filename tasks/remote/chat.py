@@ -39,7 +39,12 @@ def _client(root: str, plan: Dict[str, Any]) -> Any:
 
     host = plan["host"] if plan["host"] not in ("0.0.0.0", "::") else "127.0.0.1"
     host = "[%s]" % host if ":" in host else host
-    return OpenAI(base_url="http://%s:%d/v1" % (host, plan["port"]), api_key=key(root) if plan["key"] else "none", max_retries=0, timeout=120)
+    return OpenAI(
+        base_url="http://%s:%d/v1" % (host, plan["port"]),
+        api_key=key(root) if plan["key"] else "none",
+        max_retries=0,
+        timeout=120,
+    )
 
 
 def _healthy(client: Any) -> bool:
@@ -58,7 +63,11 @@ def ask(client: Any, plan: Dict[str, Any]) -> List[Dict[str, Any]]:
         since = time.time()
         try:
             reply = client.chat.completions.create(
-                model=plan["model"], messages=[{"role": "user", "content": question}], max_tokens=300, temperature=0, extra_body=extra
+                model=plan["model"],
+                messages=[{"role": "user", "content": question}],
+                max_tokens=300,
+                temperature=0,
+                extra_body=extra,
             )
             answer = (reply.choices[0].message.content or "").strip()
             tokens = reply.usage.completion_tokens if reply.usage else None
@@ -67,7 +76,15 @@ def ask(client: Any, plan: Dict[str, Any]) -> List[Dict[str, Any]]:
             found.append({"question": question, "answer": answer, "right": False})
             continue
         right = bool(answer) and word in answer.lower()
-        found.append({"question": question, "answer": answer, "right": right, "seconds": round(time.time() - since, 2), "tokens": tokens})
+        found.append(
+            {
+                "question": question,
+                "answer": answer,
+                "right": right,
+                "seconds": round(time.time() - since, 2),
+                "tokens": tokens,
+            }
+        )
     return found
 
 

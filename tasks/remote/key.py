@@ -9,7 +9,7 @@ import tempfile
 import urllib.request
 from typing import List
 
-from . import openpgp
+from . import openpgp  # type: ignore[attr-defined]  # packed beside this file by tasks/rooted.py
 
 
 def main(argv: List[str]) -> None:
@@ -19,7 +19,10 @@ def main(argv: List[str]) -> None:
         with urllib.request.urlopen(url, timeout=60, context=ssl.create_default_context()) as answer:
             data = answer.read(1 << 20)
     except (OSError, ValueError) as error:
-        sys.exit("NVIDIA's key could not be fetched from %s (%s). Check the network, or set cuda_repository to a mirror, and run this again." % (url, error))
+        sys.exit(
+            "NVIDIA's key could not be fetched from %s (%s). Check the network, or set cuda_repository to a mirror, and run this again."
+            % (url, error)
+        )
     found = openpgp.fingerprints(data)
     if found != [pinned]:
         sys.exit(

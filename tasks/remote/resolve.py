@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -37,7 +36,9 @@ def _resolve(root: str, candidate: Dict[str, Any], find_links: str) -> Tuple[Opt
         argv = command(root, candidate, folder)
         env = dict(common.environment(root, find_links), UV_HTTP_TIMEOUT="20", UV_HTTP_RETRIES="1")
         try:
-            done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT)
+            done = subprocess.run(
+                argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT
+            )
         except subprocess.TimeoutExpired:
             return None, "was not answered by its indexes within %d s" % LIMIT
         if done.returncode:
@@ -52,7 +53,17 @@ def command(root: str, candidate: Dict[str, Any], folder: str) -> List[str]:
         file.write("\n".join(candidate["requirements"]) + "\n")
     with open(folder + "/overrides.txt", "w") as file:
         file.write("".join("%s ; sys_platform == 'never'\n" % name for name in candidate["overrides"]))
-    argv = [root + "/tools/bin/uv", "pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml", "-o", folder + "/pylock.toml"]
+    argv = [
+        root + "/tools/bin/uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--no-header",
+        "--format",
+        "pylock.toml",
+        "-o",
+        folder + "/pylock.toml",
+    ]
     argv += ["--python-version", candidate["python"], "--overrides", folder + "/overrides.txt"]
     for index in candidate["indexes"]:
         argv += ["--extra-index-url", index]
@@ -69,8 +80,15 @@ def reason(stderr: str) -> str:
         return "does not resolve: there is no version of %s" % missing.group(1)
     host = re.search(r"https?://([^/\s`)]+)", text)
     status = re.search(r"\b(4\d\d|5\d\d)\b (?:[A-Z][a-z]+ ?)+", text)
-    if re.search(r"dns|resolve host|connect|timed? ?out|timeout|unreachable|certificate|HTTP status|error sending request", text, re.I):
-        return "cannot be asked for: %s %s" % (host.group(1) if host else "its index", status.group(0).strip() if status else "does not answer")
+    if re.search(
+        r"dns|resolve host|connect|timed? ?out|timeout|unreachable|certificate|HTTP status|error sending request",
+        text,
+        re.I,
+    ):
+        return "cannot be asked for: %s %s" % (
+            host.group(1) if host else "its index",
+            status.group(0).strip() if status else "does not answer",
+        )
     if "No solution found" in text:
         because = re.search(r"Because (.{0,160})", text)
         return "does not resolve: %s" % (because.group(1).strip() if because else "no solution")
@@ -81,7 +99,14 @@ def _record(root: str, key: str, candidate: Dict[str, Any], lock: str, refused: 
     digest = hashlib.sha256(lock.encode()).hexdigest()[:16]
     line = "%s on Python %s" % (candidate["requirements"][0], candidate["python"])
     line += " (%s)" % ("; ".join(refused) if refused else candidate["why"])
-    choice = {"key": key, "release": candidate["name"], "lock": digest, "python": candidate["python"], "line": line, "at": int(time.time())}
+    choice = {
+        "key": key,
+        "release": candidate["name"],
+        "lock": digest,
+        "python": candidate["python"],
+        "line": line,
+        "at": int(time.time()),
+    }
     common.write("%s/locks/%s/pylock.toml" % (root, digest), lock)
     common.write(root + "/choice.json", json.dumps(choice, indent=1))
     return choice

@@ -8,7 +8,7 @@ import subprocess
 import time
 from typing import Dict, List
 
-from . import chat, common
+from . import common
 
 UNIT = "vllm-workstation.service"
 
@@ -55,7 +55,23 @@ def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
 
 def _death(lines: List[str], where: str) -> str:
     """The most telling lines of a log: errors, without the frames between them."""
-    telling = [line for line in lines if any(word in line for word in ("Error", "error:", "failed", "Failure", "out of memory", "refused", "no right answer", "stopped while"))]
+    telling = [
+        line
+        for line in lines
+        if any(
+            word in line
+            for word in (
+                "Error",
+                "error:",
+                "failed",
+                "Failure",
+                "out of memory",
+                "refused",
+                "no right answer",
+                "stopped while",
+            )
+        )
+    ]
     words = list(dict.fromkeys(telling or lines))[-6:]
     return "the server did not start; %s shows all. Its last words:\n    %s" % (where, "\n    ".join(words))
 
@@ -67,7 +83,11 @@ def _supervisord(root: str) -> None:
         subprocess.run(control + ["update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run(control + ["restart", "vllm-workstation"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     else:
-        subprocess.run([root + "/tools/bin/python", "-m", "supervisor.supervisord", "-c", conf], check=True, env=common.environment(root))
+        subprocess.run(
+            [root + "/tools/bin/python", "-m", "supervisor.supervisord", "-c", conf],
+            check=True,
+            env=common.environment(root),
+        )
     pid = None
     for _ in range(100):
         words = subprocess.run(control + ["pid", "vllm-workstation"], stdout=subprocess.PIPE).stdout.decode().strip()

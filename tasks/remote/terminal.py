@@ -38,7 +38,13 @@ class Meter:
         done = sum(d for d, _ in self.wheels.values())
         passed = max(0.001, time.time() - self.started)
         total = sum(t for _, t in self.wheels.values())
-        return {"bytes": done, "total": total, "rate": done / passed, "packages": self.packages[0], "packages_total": self.packages[1]}
+        return {
+            "bytes": done,
+            "total": total,
+            "rate": done / passed,
+            "packages": self.packages[0],
+            "packages_total": self.packages[1],
+        }
 
 
 def run(argv: List[str], env: Dict[str, str], report: Callable[[Dict[str, float]], None]) -> Tuple[int, str]:

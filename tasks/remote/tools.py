@@ -25,7 +25,19 @@ def install(root: str, digest: str, find_links: str) -> None:
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
     _call([python, "-m", "venv", venv], env, "Install python3-venv and run this again.")
     _call(
-        [venv + "/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements],
+        [
+            venv + "/bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-r",
+            requirements,
+        ],
         env,
         "Check that this machine reaches the Python package index (or set find_links to a folder of wheels) and run this again.",
     )
@@ -33,7 +45,9 @@ def install(root: str, digest: str, find_links: str) -> None:
 
 
 def _call(argv: "list[str]", env: "dict[str, str]", remedy: str) -> None:
-    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+    done = subprocess.run(
+        argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900
+    )
     if done.returncode:
         lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
         raise common.Failure("the tools could not be installed: %s. %s" % (lines[-1] if lines else "no output", remedy))

@@ -46,25 +46,37 @@ def listing(order: Dict[str, Any]) -> Tuple[Files, str]:
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi(endpoint=order["endpoint"], token=False).model_info(order["name"], revision=order["revision"], files_metadata=True, timeout=30)
+        info = HfApi(endpoint=order["endpoint"], token=False).model_info(
+            order["name"], revision=order["revision"], files_metadata=True, timeout=30
+        )
     except Exception as error:
-        raise common.Failure(_words(order, error))
+        raise common.Failure(_words(order, error)) from error
     files: Files = {}
     for file in info.siblings or []:
         if "/" not in file.rfilename and file.rfilename.endswith(WANTED):
             lfs: Any = file.lfs
-            files[file.rfilename] = (int(file.size or 0), (lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256) if lfs else None)
+            files[file.rfilename] = (
+                int(file.size or 0),
+                (lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256) if lfs else None,
+            )
     return files, str(info.sha)
 
 
 def _words(order: Dict[str, Any], error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return "%s could not be had from %s (%s). Check the network or set hf_endpoint to a mirror, and run this again: it goes on where it stopped." % (
-        order["name"], order["endpoint"], (text[0] if text else type(error).__name__)[:200],
+    return (
+        "%s could not be had from %s (%s). Check the network or set hf_endpoint to a mirror, and run this again: it goes on where it stopped."
+        % (
+            order["name"],
+            order["endpoint"],
+            (text[0] if text else type(error).__name__)[:200],
+        )
     )
 
 
-def _one(order: Dict[str, Any], revision: str, name: str, size: int, digest: Optional[str]) -> Tuple[str, Dict[str, Any]]:
+def _one(
+    order: Dict[str, Any], revision: str, name: str, size: int, digest: Optional[str]
+) -> Tuple[str, Dict[str, Any]]:
     """Fetch and check one file; a wrong one is fetched once more from nothing."""
     path = os.path.join(order["directory"], name)
     if os.path.exists(path) and check(path, size, digest):
@@ -88,18 +100,29 @@ def _download(order: Dict[str, Any], revision: str, name: str) -> None:
     for pause in (0, 2, 5, 15, None):
         try:
             hf_hub_download(
-                order["name"], name, revision=revision, local_dir=order["directory"], endpoint=order["endpoint"], token=False, etag_timeout=30
+                order["name"],
+                name,
+                revision=revision,
+                local_dir=order["directory"],
+                endpoint=order["endpoint"],
+                token=False,
+                etag_timeout=30,
             )
             return
         except Exception as error:
             if pause is None or "404" in str(error):
-                raise common.Failure(_words(order, error))
-            common.log("%s: %s; again in %d s" % (name, str(error).splitlines()[0][:160] if str(error) else error, pause))
+                raise common.Failure(_words(order, error)) from error
+            common.log(
+                "%s: %s; again in %d s" % (name, str(error).splitlines()[0][:160] if str(error) else error, pause)
+            )
             time.sleep(pause)
 
 
 def _discard(directory: str, name: str) -> None:
-    for path in (os.path.join(directory, name), os.path.join(directory, ".cache/huggingface/download", name + ".metadata")):
+    for path in (
+        os.path.join(directory, name),
+        os.path.join(directory, ".cache/huggingface/download", name + ".metadata"),
+    ):
         if os.path.exists(path):
             os.unlink(path)
 
@@ -128,7 +151,9 @@ def _record(path: str) -> Dict[str, Any]:
 def _bytes(directory: str) -> int:
     found: List[int] = []
     for base, _, names in os.walk(directory):
-        found += [os.path.getsize(os.path.join(base, name)) for name in names if os.path.exists(os.path.join(base, name))]
+        found += [
+            os.path.getsize(os.path.join(base, name)) for name in names if os.path.exists(os.path.join(base, name))
+        ]
     return sum(found)
 
 

@@ -31,7 +31,12 @@ class Run:
 
 def site(lab: Lab) -> dict[str, Any]:
     """The lab's settings for a mirror of NVIDIA's repositories with a key of its own, and another model revision."""
-    return {"cuda_key_fingerprint": lab.cuda_key_fingerprint, "model_revision": lab.hf_revision, "find_links": "", "hf_endpoint": "https://huggingface.co"}
+    return {
+        "cuda_key_fingerprint": lab.cuda_key_fingerprint,
+        "model_revision": lab.hf_revision,
+        "find_links": "",
+        "hf_endpoint": "https://huggingface.co",
+    }
 
 
 def inventory(lab: Lab, folder: Path, hosts: list[Host], user: str, **settings: Any) -> Path:
@@ -52,11 +57,13 @@ def run(lab: Lab, where: Path | str, deploy: str = "deploy/full.py", *options: s
 
 def chat(host: Host, user: str = "ops", port: int = 8000) -> dict[str, Any]:
     """A chat from inside the host with its own key, as a user would with curl."""
-    body = json.dumps({"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is the capital of France?"}]})
+    body = json.dumps(
+        {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    )
     root = "~/.local/share/vllm-workstation"
     command = (
         f"curl -sf -m 60 http://127.0.0.1:{port}/v1/chat/completions -H 'Content-Type: application/json' "
-        f'-H "Authorization: Bearer $(cat {root}/service/api-key)" -d \'{body}\''
+        f"-H \"Authorization: Bearer $(cat {root}/service/api-key)\" -d '{body}'"
     )
     answer: dict[str, Any] = json.loads(host.ssh(command, user=user).stdout)
     return answer

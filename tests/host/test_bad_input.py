@@ -18,19 +18,34 @@ SETTINGS = [
     ({"max_modle_len": 4096}, "unknown setting max_modle_len = 4096: did you mean max_model_len?"),
     ({"cuda_version": 12.1}, "setting cuda_version = 12.1 cannot be used: allowed is auto, none, or a quoted version"),
     ({"port": "eight"}, "setting port = 'eight' cannot be used: allowed is a whole number from 1024 to 65535"),
-    ({"gpu_memory_utilization": 1.2}, "gpu_memory_utilization = 1.2 cannot be used: allowed is auto or a number from 0.1 to 1.0"),
+    (
+        {"gpu_memory_utilization": 1.2},
+        "gpu_memory_utilization = 1.2 cannot be used: allowed is auto or a number from 0.1 to 1.0",
+    ),
 ]
 MACHINES = [
     pytest.param("wsl1", None, "this is WSL 1, which has no GPU. In Windows PowerShell: wsl --list", id="wsl1"),
     pytest.param("fedora", [BIG], "is not supported: Ubuntu 22.04, 24.04, 26.04 and Debian 12, 13 are.", id="fedora"),
     pytest.param("ubuntu-24.04", "no-driver", "there is an NVIDIA GPU", id="no-driver"),
-    pytest.param("wsl-24.04", [], "GPU access blocked by the operating system. In Windows: update the NVIDIA driver", id="blocked"),
-    pytest.param("ubuntu-22.04", [Gpu("NVIDIA GeForce RTX 2080", 8192, 7900, "580.65.06", "7.5")], "has compute capability 7.5", id="turing"),
+    pytest.param(
+        "wsl-24.04",
+        [],
+        "GPU access blocked by the operating system. In Windows: update the NVIDIA driver",
+        id="blocked",
+    ),
+    pytest.param(
+        "ubuntu-22.04",
+        [Gpu("NVIDIA GeForce RTX 2080", 8192, 7900, "580.65.06", "7.5")],
+        "has compute capability 7.5",
+        id="turing",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("settings", "sentence"), SETTINGS)
-def test_bad_setting_touches_nothing(lab: Lab, host: MakeHost, tmp_path: Path, settings: dict[str, Any], sentence: str) -> None:
+def test_bad_setting_touches_nothing(
+    lab: Lab, host: MakeHost, tmp_path: Path, settings: dict[str, Any], sentence: str
+) -> None:
     """The run ends before anything is sent that could change the machine."""
     machine = host("ubuntu-24.04", [BIG])
     before = set(machine.changed_files())
@@ -41,7 +56,9 @@ def test_bad_setting_touches_nothing(lab: Lab, host: MakeHost, tmp_path: Path, s
 
 
 @pytest.mark.parametrize(("flavour", "gpu", "sentence"), MACHINES)
-def test_machine_that_cannot(lab: Lab, host: MakeHost, tmp_path: Path, flavour: str, gpu: GpuChoice, sentence: str) -> None:
+def test_machine_that_cannot(
+    lab: Lab, host: MakeHost, tmp_path: Path, flavour: str, gpu: GpuChoice, sentence: str
+) -> None:
     """Refused with the reason and the remedy, before anything is written."""
     machine = host(flavour, gpu)
     ended = run(lab, inventory(lab, tmp_path, [machine], "ops"), "deploy/full.py", "-y")

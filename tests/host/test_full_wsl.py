@@ -41,14 +41,18 @@ def test_what_was_put_where(lab: Lab, host: MakeHost, tmp_path: Path) -> None:
     first = run(lab, inventory(lab, tmp_path, [machine], "ops"), "deploy/full.py", "-y")
     assert first.code == 0, first.text
     assert "V12.8" in machine.ssh("bash -lc 'nvcc --version'", user="ops").stdout
-    assert machine.ssh("bash -ic 'echo $LD_LIBRARY_PATH' 2>/dev/null", user="ops").stdout.strip() == "/usr/local/cuda-12.8/lib64"
+    assert (
+        machine.ssh("bash -ic 'echo $LD_LIBRARY_PATH' 2>/dev/null", user="ops").stdout.strip()
+        == "/usr/local/cuda-12.8/lib64"
+    )
     packages = machine.ssh("dpkg-query -W -f '${Package}\\n'").stdout.split()
     assert "cuda-toolkit-12-8" in packages
     assert not [name for name in packages if name.startswith(("cuda-drivers", "nvidia-driver", "libnvidia-compute"))]
     simulated = machine.ssh("apt-get -s install cuda-drivers", check=False)
     assert simulated.returncode != 0, "the driver is pinned away in WSL"
     show = machine.ssh(
-        "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show vllm-workstation -p ActiveState,UnitFileState,KillMode", user="ops"
+        "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show vllm-workstation -p ActiveState,UnitFileState,KillMode",
+        user="ops",
     ).stdout
     assert {"ActiveState=active", "UnitFileState=enabled", "KillMode=mixed"} <= set(show.split())
     assert machine.ssh("stat -c %a ~/.local/share/vllm-workstation/service/api-key", user="ops").stdout.strip() == "600"

@@ -81,9 +81,7 @@ def test_reboot_keeps_the_disk(host: MakeHost) -> None:
             machine.reboot()
         assert machine.read("/home/ops/kept") == "text\n"
         assert not machine.exists("/run/gone")
-        assert (
-            machine.ssh("cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1").stdout != before
-        )
+        assert machine.ssh("cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1").stdout != before
 
 
 def test_wsl_conf_decides_about_systemd(host: MakeHost) -> None:

@@ -42,7 +42,10 @@ def test_old_driver_gets_the_last_cuda_12_release(lab: Lab, host: MakeHost, tmp_
         strict = run(lab, inventory(lab, tmp_path, [machine], "ops", vllm_release="gptoss"), "deploy/full.py", "-y")
         assert strict.code == 1
         assert "no vLLM release could be resolved (vllm==0.10.1+gptoss does not resolve" in strict.text
-        assert machine.ssh("ls ~/.local/share/vllm-workstation/releases 2>/dev/null | wc -l", user="ops").stdout.strip() == "0"
+        assert (
+            machine.ssh("ls ~/.local/share/vllm-workstation/releases 2>/dev/null | wc -l", user="ops").stdout.strip()
+            == "0"
+        )
         first = run(lab, inventory(lab, tmp_path, [machine], "ops"), "deploy/full.py", "-y")
         assert first.code == 0, first.text
         assert "vllm==0.19.1 on Python 3.11" in first.text
@@ -58,7 +61,10 @@ def test_plain_vllm_is_replaced(lab: Lab, host: MakeHost, tmp_path: Path) -> Non
     where = inventory(lab, tmp_path, [machine], "ops")
     assert run(lab, where, "deploy/full.py", "-y").code == 0
     root = "/home/ops/.local/share/vllm-workstation"
-    machine.ssh(f"SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt {root}/tools/bin/uv pip install -q --python {root}/current/bin/python vllm==0.19.1", user="ops")
+    machine.ssh(
+        f"SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt {root}/tools/bin/uv pip install -q --python {root}/current/bin/python vllm==0.19.1",
+        user="ops",
+    )
     again = run(lab, where, "deploy/full.py", "-y", "--json")
     assert again.code == 0 and again.changes > 0, again.text
     assert machine.ssh(f"{root}/current/bin/vllm --version", user="ops").stdout.split()[-1] == "0.10.1+gptoss"

@@ -35,7 +35,10 @@ def test_old_sources_keys_exports_and_driver(lab: Lab, host: MakeHost, tmp_path:
     assert "a Linux NVIDIA driver is installed inside WSL (libnvidia-compute-535)" in first.text
     assert "/home/ops/.bashrc line" in first.text and "cuda-11.8" in first.text
     assert machine.read("/home/ops/.bashrc") == bashrc
-    assert machine.read("/etc/apt/sources.list.d/cuda.list") == f"# by hand\n# disabled by vllm-workstation: deb {REPOSITORY} /\n"
+    assert (
+        machine.read("/etc/apt/sources.list.d/cuda.list")
+        == f"# by hand\n# disabled by vllm-workstation: deb {REPOSITORY} /\n"
+    )
     assert "Enabled: no" in machine.read("/etc/apt/sources.list.d/cuda-ubuntu.sources")
     update = machine.ssh("apt-get update 2>&1").stdout
     assert "configured multiple times" not in update and "Conflicting" not in update

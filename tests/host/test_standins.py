@@ -64,9 +64,7 @@ def test_apt_refuses_a_wrong_key(host: MakeHost) -> None:
     machine = host("debian-12")
     url = f"{CUDA}/debian12/x86_64"
     machine.ssh(f"curl -fsS {url}/7fa2af80.pub | gpg --dearmor > /usr/share/keyrings/old.gpg")
-    machine.write(
-        "/etc/apt/sources.list", f"deb [signed-by=/usr/share/keyrings/old.gpg] {url}/ /\n"
-    )
+    machine.write("/etc/apt/sources.list", f"deb [signed-by=/usr/share/keyrings/old.gpg] {url}/ /\n")
     update = machine.ssh("apt-get update", check=False)
     assert "NO_PUBKEY" in update.stdout + update.stderr
 
@@ -103,9 +101,7 @@ print("".join(c.choices[0].delta.content or "" for c in stream))
 """
 
 
-SERVE = (
-    "VLLM_API_KEY=secret STANDIN_START_SECONDS=0.2 setsid v/bin/vllm serve /m --served-model-name m"
-)
+SERVE = "VLLM_API_KEY=secret STANDIN_START_SECONDS=0.2 setsid v/bin/vllm serve /m --served-model-name m"
 
 
 def test_registry_overlay_and_server(lab: Lab, host: MakeHost) -> None:
@@ -116,9 +112,7 @@ def test_registry_overlay_and_server(lab: Lab, host: MakeHost) -> None:
         machine.ssh(f"{UV_ENV} uv pip install -q --python v vllm", user="ops", timeout=300)
     assert machine.ssh("v/bin/vllm --version", user="ops").stdout == "0.33.0\n"
     told = "import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available())"
-    assert (
-        machine.ssh(["v/bin/python", "-c", told], user="ops").stdout == "2.14.0+cu130 13.0 True\n"
-    )
+    assert machine.ssh(["v/bin/python", "-c", told], user="ops").stdout == "2.14.0+cu130 13.0 True\n"
     asked = {request.path for request in lab.requests(since) if request.name == lab.python_index}
     assert {"/simple/vllm/", "/simple/openai/"} <= asked
     machine.write("/home/ops/client.py", CLIENT, user="ops")
@@ -170,9 +164,7 @@ def hub_script(lab: Lab, tmp_path: Path, revision: str) -> dict[str, object]:
     env = {"SSL_CERT_FILE": str(lab.ca_bundle), "HF_HOME": str(tmp_path / "home")}
     where = str(tmp_path / "model")
     words = [sys.executable, "-c", HUB, lab.hf_repo, revision, where]
-    told: dict[str, object] = json.loads(
-        lab.run(words, env=env, timeout=120).stdout.splitlines()[-1]
-    )
+    told: dict[str, object] = json.loads(lab.run(words, env=env, timeout=120).stdout.splitlines()[-1])
     return told
 
 
@@ -238,10 +230,7 @@ def test_new_names_and_refused_ones(lab: Lab, host: MakeHost) -> None:
     page.parent.mkdir(exist_ok=True)
     page.write_text("mirror\n")
     lab.rule("mirror.invalid", "dir")
-    assert (
-        machine.ssh("curl -fsS http://mirror.invalid/ https://mirror.invalid/").stdout
-        == "mirror\n" * 2
-    )
+    assert machine.ssh("curl -fsS http://mirror.invalid/ https://mirror.invalid/").stdout == "mirror\n" * 2
     since = time.time()
     there = f"--resolve example.invalid:443:{lab.settings.gateway} https://example.invalid/"
     assert machine.ssh(f"curl -fsS {there}", check=False).returncode

@@ -61,7 +61,9 @@ def test_container_under_supervisord(lab: Lab, host: MakeHost, tmp_path: Path) -
     assert "Paris" in chat(machine, "root")["choices"][0]["message"]["content"]
     assert run(lab, where, "deploy/full.py", "-y", "--json").changes == 0
     root = "/root/.local/share/vllm-workstation"
-    machine.ssh(f"{root}/tools/bin/python -m supervisor.supervisorctl -c {root}/service/supervisord.conf stop vllm-workstation")
+    machine.ssh(
+        f"{root}/tools/bin/python -m supervisor.supervisorctl -c {root}/service/supervisord.conf stop vllm-workstation"
+    )
     assert machine.ssh("grep -lz VLLM_WORKSTATION_SPEC /proc/[0-9]*/environ | wc -l").stdout.strip() == "0"
     again = run(lab, where, "deploy/full.py", "-y", "--json")
     assert again.code == 0 and again.changes == 1, again.text
