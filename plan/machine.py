@@ -170,6 +170,7 @@ class Releases(Seen):
     root: str
     root_present: bool = False
     choice: dict[str, Any] | None = None
+    start: dict[str, Any] | None = None
     tools: Venv | None = None
     releases: dict[str, Venv] = {}
     current: str | None = None

@@ -11,6 +11,7 @@ from plan.machine import Gpu, Machine
 from plan.toml import table
 
 PINNED_ROUNDING = 1.9  # torch rounds each pinned tensor up to a power of two (measured by users, vllm #56410)
+JITTER_MIB = 300  # less than this is a window more or less on the desktop
 PINNED_SHARE = 0.5  # Windows pins at most about half of the machine's memory
 
 
@@ -43,11 +44,28 @@ def profile(machine: Machine, card: Gpu) -> Profile | Refusal:
 
 
 def free_gib(machine: Machine, card: Gpu) -> float:
-    """Free memory as if our own server were not running: on a re-run its own use must not shrink its plan."""
-    ours = machine.service.unit is not None and machine.service.unit.spec is not None
-    total, free = (card.memory_total_mib or 0) / 1024, (card.memory_free_mib or 0) / 1024
-    idle = total - (1.2 if machine.wsl.version else 0.5)
-    return max(free, idle) if ours else free
+    """Free memory to plan with: what was free when this card was planned for, while our server holds it or little has changed.
+
+    A running server must not shrink its own plan, and a browser tab must not restart it.
+    """
+    now, then = card.memory_free_mib or 0, planned_free_mib(machine, card)
+    if then is not None and (server_holds_card(machine) or abs(now - then) < JITTER_MIB):
+        return then / 1024
+    return now / 1024
+
+
+def planned_free_mib(machine: Machine, card: Gpu) -> int | None:
+    """What the recorded start was planned with, where that was this very card."""
+    recorded = (machine.releases.start or {}).get("card") or {}
+    same = recorded.get("name") == card.name and recorded.get("total_mib") == card.memory_total_mib
+    found: int | None = recorded.get("free_mib") if same else None
+    return found
+
+
+def server_holds_card(machine: Machine) -> bool:
+    """Whether a server of ours runs now."""
+    unit, supervised = machine.service.unit, machine.service.supervised
+    return bool((unit and unit.spec) or (supervised and supervised.spec))
 
 
 def utilization(machine: Machine, card: Gpu) -> float:

@@ -30,6 +30,7 @@ class Serve(BaseModel):
     environment: dict[str, str]
     spec: str
     reasons: list[Reason]
+    card: dict[str, Any] | None = None
 
 
 def options(version: Version, wanted: dict[str, Any]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -98,9 +99,15 @@ def render(
     reasons += [Reason(text=f"vLLM {base} has no {name}; left out.") for name in missing]
     environment |= more
     arguments = ["serve", model.directory, *arguments]
-    return Serve(
-        arguments=arguments, environment=environment, spec=_spec(lock, model, arguments, environment), reasons=reasons
-    )
+    planned = _card(machine, card) if card else None
+    spec = _spec(lock, model, arguments, environment)
+    return Serve(arguments=arguments, environment=environment, spec=spec, reasons=reasons, card=planned)
+
+
+def _card(machine: Machine, card: Gpu) -> dict[str, Any]:
+    """The card as it was planned for; kept in plan.json so that the next run plans with the same figures."""
+    free = round(memory.free_gib(machine, card) * 1024)
+    return {"name": card.name, "total_mib": card.memory_total_mib, "free_mib": free}
 
 
 def _fit(machine: Machine, card: Gpu) -> tuple[dict[str, Any], dict[str, str], list[Reason]] | Refusal:

@@ -85,6 +85,7 @@ def _start_plan(settings: Settings, model: Model, serve: Serve) -> str:
         "low_effort": model.is_gpt_oss,
         "timeout": settings.start_timeout,
         "spec": serve.spec,
+        "card": serve.card,
     }
     return json.dumps(plan, indent=1, sort_keys=True) + "\n"
 

@@ -67,12 +67,10 @@ def job(root: str, name: str, runner: str, *words: str | dict[str, Any]) -> Stri
 
 def write(target: str, content: bytes, mode: str) -> StringCommand:
     """Write a file in one step, as whoever runs it; its directories are made. A reader sees the old or the new one."""
-    body = base64.b64encode(content).decode()
-    folder, temporary = QuoteString(str(Path(target).parent)), QuoteString(f"{target}.vllm-workstation-new")
-    return StringCommand(
-        "mkdir -p", folder, "&& printf %s", QuoteString(body), "| base64 -d >", temporary, f"&& chmod {mode}", temporary,
-        "&& mv -fT", temporary, QuoteString(target),
-    )  # fmt: skip
+    body, folder = base64.b64encode(content).decode(), QuoteString(str(Path(target).parent))
+    make = StringCommand("mkdir -p", folder, "&& t=$(mktemp -p", folder, ".new-XXXXXXXX)")
+    fill = StringCommand("&& printf %s", QuoteString(body), '| base64 -d >"$t" &&', f'chmod {mode} "$t"')
+    return StringCommand(make, fill, '&& mv -fT "$t"', QuoteString(target))
 
 
 def fail(sentence: str) -> StringCommand:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import sys
 import tempfile
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # What an activated environment or a shell profile must not leak into ours.
@@ -75,6 +77,18 @@ def environment(root: str, find_links: str = "") -> Dict[str, str]:
     if find_links and (find_links.startswith("http") or os.path.exists(find_links)):
         env.update({"UV_FIND_LINKS": find_links, "PIP_FIND_LINKS": find_links})
     return env
+
+
+@contextlib.contextmanager
+def alone(root: str) -> Iterator[None]:
+    """Wait until no other run does such work here; the kernel frees the lock of a dead one."""
+    os.makedirs(root, exist_ok=True)
+    handle = os.open(root + "/lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def log(text: str) -> None:

@@ -17,6 +17,14 @@ LIMIT = 240  # seconds for one resolution
 
 def choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     """Resolve and record. `question`: key, find_links, candidates [{name, requirements, indexes, …}]. Raises common.Failure."""
+    with common.alone(root):
+        recorded = common.load(root + "/choice.json")
+        if recorded and recorded.get("key") == question["key"]:  # another run has just answered it
+            return dict(recorded)
+        return _choose(root, question)
+
+
+def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     refused: List[str] = []
     for candidate in question["candidates"]:
         lock, words = _resolve(root, candidate, question["find_links"])

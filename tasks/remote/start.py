@@ -15,10 +15,46 @@ UNIT = "vllm-workstation.service"
 
 def run(root: str, supervisor: str) -> None:
     """(Re)start and wait. Raises common.Failure with the server's own last words."""
-    if supervisor == "systemd":
-        _systemd(root)
-    else:
-        _supervisord(root)
+    start = _systemd if supervisor == "systemd" else _supervisord
+    try:
+        start(root)
+    except common.Failure as failure:
+        if not go_back(root):
+            raise
+        start(root)
+        raise common.Failure("%s\nWhat served before was started again and answers." % failure) from failure
+    remember(root)
+
+
+KEPT = ("plan.json", "environment")
+
+
+def remember(root: str) -> None:
+    """Keep what has just answered: release, start plan and environment."""
+    for name in KEPT:
+        with open("%s/service/%s" % (root, name)) as file:
+            common.write("%s/service/good/%s" % (root, name), file.read(), 0o600)
+    common.write(root + "/service/good/release", os.readlink(root + "/current"))
+
+
+def go_back(root: str) -> bool:
+    """Put back what answered last; False where there is nothing else to go back to."""
+    good = root + "/service/good"
+    try:
+        with open(good + "/release") as file:
+            release = file.read()
+        texts = {name: open("%s/%s" % (good, name)).read() for name in KEPT}
+    except OSError:
+        return False
+    same = (common.load(good + "/plan.json") or {}).get("spec") == (common.load(root + "/service/plan.json") or {}).get(
+        "spec"
+    )
+    if same or not os.path.exists("%s/%s/bin/vllm" % (root, release)):
+        return False
+    for name, text in texts.items():
+        common.write("%s/service/%s" % (root, name), text, 0o600)
+    common.link(root + "/current", release)
+    return True
 
 
 def _session() -> Dict[str, str]:

@@ -16,6 +16,14 @@ MARK = ".complete"
 
 def install(root: str, digest: str, find_links: str) -> None:
     """Make root/tools hold exactly the locked requirements. Raises common.Failure with pip's last words."""
+    with common.alone(root):
+        if (common.load(root + "/tools/" + MARK) or {}).get("digest") != digest or not os.path.exists(
+            root + "/tools/bin/uv"
+        ):
+            _install(root, digest, find_links)
+
+
+def _install(root: str, digest: str, find_links: str) -> None:
     venv = root + "/tools"
     requirements = root + "/lib/tools.txt"
     data = pkgutil.get_data("remote", "tools.txt")

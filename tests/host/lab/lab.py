@@ -170,7 +170,9 @@ class Lab(standins.Fixtures):
         hosts = [load(self.settings, other) for other in self.host_names()]
         taken = {host.machine.number for host in hosts if host}
         number = next(n for n in range(11, 250) if n not in taken)
-        return Host(self.settings, name, number, [*above, *self.lower])
+        host = Host(self.settings, name, number, [*above, *self.lower])
+        host.machine.remove()  # what a killed run left half made
+        return host
 
     def _names(self) -> str:
         """Lines of /etc/hosts: every outside name is the gateway."""
