@@ -22,7 +22,8 @@ def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
     unit = machine.service.unit
     if unit is None or unit.active != "active" or unit.needs_reload or unit.enabled != "enabled":
         return False
-    return unit.spec == plan.serve.spec and healthy
+    unread = set(unit.drop_ins_on_disk) - set(unit.drop_ins)  # systemd does not notice a new drop-in by itself
+    return unit.spec == plan.serve.spec and healthy and not unread
 
 
 def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:

@@ -196,6 +196,7 @@ class Unit(Seen):
     restarts: int | None = None
     needs_reload: bool = False
     drop_ins: list[str] = []
+    drop_ins_on_disk: list[str] = []
     spec: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import http.client
 import os
 import pwd
@@ -99,7 +100,8 @@ def unit(name: str) -> Optional[Dict[str, Any]]:
         "pid": pid or None,
         "restarts": shell.number(shown.get("NRestarts")),
         "needs_reload": shown.get("NeedDaemonReload") == "yes",
-        "drop_ins": shown.get("DropInPaths", "").split(),
+        "drop_ins": sorted(shown.get("DropInPaths", "").split()),
+        "drop_ins_on_disk": sorted(glob.glob(os.path.expanduser("~/.config/systemd/user/%s.d/*.conf" % name))),
         "spec": running_spec(pid) if pid else None,
     }
 

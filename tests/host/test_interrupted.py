@@ -17,7 +17,7 @@ pytestmark = pytest.mark.host
 ROOT = "/home/ops/.local/share/vllm-workstation"
 
 
-def started(lab: Lab, where: Path) -> "subprocess.Popen[str]":
+def started(lab: Lab, where: Path) -> subprocess.Popen[str]:
     """A run in the background."""
     command = lab.command([str(PYINFRA), "-y", str(where), "deploy/full.py"])
     return subprocess.Popen(

@@ -1,6 +1,6 @@
 """The files of the Hugging Face stand-in: openai/gpt-oss-20b at two revisions.
 
-Names as in the real repository; the weights are about 1 MB each of valid safetensors. What differs
+Names as in the real repository; the weights are 1 to 24 MB each of valid safetensors. What differs
 between the revisions: chat_template.jinja and README.md. The etags are the real ones' kind: git's
 blob id for small files, SHA-256 for large (LFS) ones.
 """
@@ -90,11 +90,12 @@ def _files(number: int) -> dict[str, bytes]:
         "metal/model.bin": b"standin" * 50_000,
     }
     weights = {f"model.layers.{i}.mlp.router.weight": _SHARDS[i] for i in range(3)}
-    total = 3 * 1_000_000
+    sizes = (1_000_000, 24_000_000, 1_000_000)  # the second is large enough to be resumed (10 MB pieces)
+    total = sum(sizes)
     index = {"metadata": {"total_size": total}, "weight_map": weights}
     files["model.safetensors.index.json"] = _json(index)
     for i, name in enumerate(_SHARDS):
-        files[name] = _shard(f"model.layers.{i}.mlp.router.weight", 1_000_000)
+        files[name] = _shard(f"model.layers.{i}.mlp.router.weight", sizes[i])
     return files
 
 
