@@ -11,6 +11,7 @@ from pyinfra.api import BaseStateCallback, Host, State
 
 from tasks.workstation import all_known
 
+SENTENCE = 12  # lines at most of a message of ours
 _why: dict[str, str] = {}
 _state: list[State] = []
 
@@ -79,7 +80,8 @@ def _reason(state: State, host: Host) -> str:
         )
     output = state.get_op_data_for_host(host, op_hash).operation_meta
     try:
-        words = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.stderr.splitlines() if line.strip()]
+        words = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in output.stderr.splitlines() if line.strip()]
     except RuntimeError:
         words = []
-    return f"{_why[host.name]}: {words[-1] if words else 'see above'}"
+    own = words if len(words) <= SENTENCE else words[-1:]  # apt's own lines stand above; ours is the last
+    return f"{_why[host.name]}: " + ("\n".join(own) or "see above")

@@ -89,26 +89,14 @@ def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
     return [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
 
+ERRORS = ("Error", "error:", "failed", "Failure", "out of memory", "refused", "no right answer")
+
+
 def _death(lines: List[str], where: str) -> str:
-    """The most telling lines of a log: errors, without the frames between them."""
-    telling = [
-        line
-        for line in lines
-        if any(
-            word in line
-            for word in (
-                "Error",
-                "error:",
-                "failed",
-                "Failure",
-                "out of memory",
-                "refused",
-                "no right answer",
-                "stopped while",
-            )
-        )
-    ]
-    words = list(dict.fromkeys(telling or lines))[-6:]
+    """The most telling lines of a log: errors, without frames and requests; where none is, the last ones."""
+    told = [line for line in lines if "stopped while starting" not in line and '"GET /' not in line and '"POST /' not in line]
+    telling = [line for line in told if any(word in line for word in ERRORS)]
+    words = list(dict.fromkeys(telling or told or lines))[-6:]
     return "the server did not start; %s shows all. Its last words:\n    %s" % (where, "\n    ".join(words))
 
 
