@@ -11,7 +11,7 @@ from pyinfra.api import QuoteString, StringCommand
 from plan import toolkit
 from plan.toolkit import Toolkit
 from tasks import helper, rooted
-from tasks.packages import APT
+from tasks.packages import APT, UPDATE
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -41,7 +41,7 @@ def source(ws: Workstation) -> Iterator[StringCommand]:
         yield ws.as_root(helper.write(toolkit.PREFERENCES, pinned, "644"))
     if not ready:
         yield from _set_up(ws, wanted)
-    yield ws.as_root(APT, "update")
+    yield ws.as_root(UPDATE)
     ws.forget()
 
 

@@ -13,6 +13,11 @@ from tasks.workstation import Workstation
 
 APT = "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=60"
 
+# DPkg::Lock::Timeout does not cover the lock of the package lists, so a busy one (apt-daily, another run) is waited for here.
+UPDATE = (
+    f"( i=0; until said=$({APT} update 2>&1); do i=$((i+1)); "
+    'echo "$said" | grep -q lists/lock && [ $i -lt 150 ] || { echo "$said" >&2; exit 1; }; sleep 2; done )'
+)
 
 @task
 def present(ws: Workstation) -> Iterator[StringCommand]:
@@ -28,10 +33,10 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         yield ws.as_root("dpkg --configure -a")
     if missing:
         install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
-        first = f"{APT} update;" if not ws.machine.apt.lists else ""
+        first = f"{UPDATE};" if not ws.machine.apt.lists else ""
         sorry = f"could not install {' '.join(missing)}. See apt above; then run this again."
         yield ws.as_root(
-            first, install, f"|| {{ {APT} update;", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }"
+            first, install, f"|| {{ {UPDATE};", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }"
         )
     if missing or ws.machine.packages.interrupted:
         ws.forget()
