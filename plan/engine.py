@@ -6,7 +6,7 @@ from typing import Literal
 
 from packaging.version import Version
 
-from plan import platform
+from plan import memory, platform
 from plan.evidence import Reason, Refusal
 from plan.machine import Gpu, Machine
 from plan.settings import Settings
@@ -41,8 +41,10 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
 
 
 def best_gpu(machine: Machine) -> Gpu | None:
-    """The card with the most free memory (the lowest index where equal)."""
+    """The card that our running server holds, else the one with the most free memory (the lowest index where equal)."""
     cards = machine.gpu.devices
+    if memory.server_holds_card(machine):
+        cards = [card for card in cards if memory.is_planned_card(machine, card)] or cards
     return max(cards, key=lambda card: (card.memory_free_mib or card.memory_total_mib or 0, -card.index), default=None)
 
 

@@ -31,5 +31,5 @@ def notes(machine: Machine, version: str | None) -> list[Note]:
             "remove it if nvcc is not the one you want.",
         )
         for line in machine.exports.lines
-        if line.version != version
+        if line.version and line.version != version  # None: /usr/local/cuda, which is this one
     ]

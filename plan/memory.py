@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -51,14 +52,31 @@ def free_gib(machine: Machine, card: Gpu) -> float:
     now, then = card.memory_free_mib or 0, planned_free_mib(machine, card)
     if then is not None and (server_holds_card(machine) or abs(now - then) < JITTER_MIB):
         return then / 1024
+    if server_holds_card(machine) and not _recorded(machine):  # our record was lost: what an idle card has
+        idle = (card.memory_total_mib or 0) - (1229 if machine.wsl.version else 512)
+        return max(now, idle) / 1024
     return now / 1024
+
+
+def _recorded(machine: Machine) -> dict[str, Any]:
+    """The card as the recorded start was planned for."""
+    found: dict[str, Any] = (machine.releases.start or {}).get("card") or {}
+    return found
+
+
+def is_planned_card(machine: Machine, card: Gpu) -> bool:
+    """Whether the recorded start was planned for this very card."""
+    was = _recorded(machine)
+    return [was.get("name"), was.get("total_mib"), was.get("index", card.index)] == [
+        card.name,
+        card.memory_total_mib,
+        card.index,
+    ]
 
 
 def planned_free_mib(machine: Machine, card: Gpu) -> int | None:
     """What the recorded start was planned with, where that was this very card."""
-    recorded = (machine.releases.start or {}).get("card") or {}
-    same = recorded.get("name") == card.name and recorded.get("total_mib") == card.memory_total_mib
-    found: int | None = recorded.get("free_mib") if same else None
+    found: int | None = _recorded(machine).get("free_mib") if is_planned_card(machine, card) else None
     return found
 
 
@@ -70,9 +88,9 @@ def server_holds_card(machine: Machine) -> bool:
 
 def utilization(machine: Machine, card: Gpu) -> float:
     """Largest share of the card that vLLM's start check accepts with a reserve (0.5 GiB in WSL, 0.4 native), two digits."""
-    total = (card.memory_total_mib or 0) / 1024
+    total = (card.memory_total_mib or card.memory_free_mib or 0) / 1024
     reserve = 0.5 if machine.wsl.version else 0.4
-    return max(0.1, min(0.92, math.floor((free_gib(machine, card) - reserve) / total * 100) / 100))
+    return max(0.01, min(0.92, math.floor((free_gib(machine, card) - reserve) / total * 100) / 100))
 
 
 def _host_memory(machine: Machine, found: Profile) -> Refusal | None:

@@ -127,7 +127,7 @@ def _with_service(
 def _recorded(machine: Machine, key: str) -> Choice | None:
     """The recorded answer to this very question, if there is one."""
     record = machine.releases.choice
-    if not record or record.get("key") != key:
+    if not record or record.get("key") != key or not set(Choice.model_fields) <= set(record):
         return None
     return Choice(**{name: record[name] for name in Choice.model_fields})
 

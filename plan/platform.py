@@ -49,7 +49,8 @@ def is_driver_package(name: str) -> bool:
 
 def driver_packages(machine: Machine) -> list[str]:
     """Driver packages that are installed, sorted."""
-    return sorted(name for name in machine.packages.installed if is_driver_package(name))
+    there = machine.packages.installed.items()
+    return sorted(name for name, package in there if is_driver_package(name) and package.state != "config-files")
 
 
 def refusals(machine: Machine) -> list[Refusal]:

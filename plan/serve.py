@@ -100,14 +100,14 @@ def render(
     environment |= more
     arguments = ["serve", model.directory, *arguments]
     planned = _card(machine, card) if card else None
-    spec = _spec(lock, model, arguments, environment)
+    spec = _spec(lock, model, arguments, environment, settings.require_api_key)
     return Serve(arguments=arguments, environment=environment, spec=spec, reasons=reasons, card=planned)
 
 
 def _card(machine: Machine, card: Gpu) -> dict[str, Any]:
     """The card as it was planned for; kept in plan.json so that the next run plans with the same figures."""
     free = round(memory.free_gib(machine, card) * 1024)
-    return {"name": card.name, "total_mib": card.memory_total_mib, "free_mib": free}
+    return {"index": card.index, "name": card.name, "total_mib": card.memory_total_mib, "free_mib": free}
 
 
 def _fit(machine: Machine, card: Gpu) -> tuple[dict[str, Any], dict[str, str], list[Reason]] | Refusal:
@@ -149,6 +149,6 @@ def _wishes(settings: Settings, model: Model, environment: dict[str, str], machi
     return wishes
 
 
-def _spec(lock: str, model: Model, arguments: list[str], environment: dict[str, str]) -> str:
-    text = json.dumps([lock, model.revision, arguments, environment], sort_keys=True)
+def _spec(lock: str, model: Model, arguments: list[str], environment: dict[str, str], key: bool) -> str:
+    text = json.dumps([lock, model.revision, arguments, environment, key], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

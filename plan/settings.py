@@ -29,7 +29,9 @@ REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos"
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$|^file:///\S+$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")]
-Release = Annotated[str, StringConstraints(pattern=r"^(auto|gptoss|\d+(\.\d+)+(\.post\d+)?(\+[a-z0-9.]+)?)$")]
+Release = Annotated[
+    str, StringConstraints(pattern=r"^(auto|gptoss|\d+(\.\d+)+(\.post\d+)?(\+[a-z0-9]+(\.[a-z0-9]+)*)?)$")
+]
 CudaVersion = Annotated[str, StringConstraints(pattern=r"^(auto|none|\d{2}[.-]\d{1,2})$")]
 
 
@@ -48,7 +50,7 @@ class Settings(BaseModel):
     model_revision: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9a-f]{40})$")] = "auto"
     hf_endpoint: Url = "https://huggingface.co"
     find_links: str = ""
-    root: Annotated[str, StringConstraints(pattern=r"^(/|~/)\S+$")] = "~/.local/share/vllm-workstation"
+    root: Annotated[str, StringConstraints(pattern=r"^(/|~/)[^\s%$'\"\\]+$")] = "~/.local/share/vllm-workstation"
 
     cuda_version: CudaVersion = "auto"
     cuda_repository: Url = REPOSITORY
@@ -71,7 +73,9 @@ class Settings(BaseModel):
     @field_validator("gpu_memory_utilization", mode="before")
     @classmethod
     def _whole_share(cls, value: Any) -> Any:
-        return float(value) if type(value) is int else value  # `--data gpu_memory_utilization=1` arrives as an int
+        return (
+            float(value) if type(value) is int and 0 <= value <= 1 else value
+        )  # `--data gpu_memory_utilization=1` arrives as an int
 
     @field_validator("cuda_version")
     @classmethod
@@ -91,7 +95,7 @@ ALLOWED = {
     "model": "auto, a repository such as openai/gpt-oss-20b, or a directory such as /data/gpt-oss-20b",
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
-    "root": "a path such as ~/.local/share/vllm-workstation, without spaces",
+    "root": "a path such as ~/.local/share/vllm-workstation, without spaces, quotes, $ or %",
     "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
     "cuda_repository": "a URL such as " + REPOSITORY,
     "cuda_key_fingerprint": "auto (NVIDIA's) or 40 hexadecimal digits",

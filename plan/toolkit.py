@@ -24,6 +24,7 @@ class Toolkit(BaseModel):
     key_url: str
     fingerprint: str
     disable: list[tuple[str, int]]
+    add: bool  # our own source file is needed; False where apt reads the repository already
     retired_keyrings: list[str]
     preferences: str | None
 
@@ -48,6 +49,7 @@ def choose(machine: Machine, settings: Settings, cuda: str | None) -> Toolkit | 
         key_url=base + key["file"],
         fingerprint=fingerprint,
         disable=_in_the_way(machine, base, good[:1]),
+        add=not good,
         retired_keyrings=_retired(machine),
         preferences=_preferences() if machine.wsl.version else None,
     )

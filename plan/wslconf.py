@@ -11,21 +11,33 @@ COMMANDS = "wsl --shutdown\nwsl"
 
 def with_systemd(text: str | None) -> str:
     """The file with systemd switched on. Other lines stay byte for byte; a second call changes nothing."""
-    lines = (text or "").splitlines()
-    section, boot_end = "", None
+    text = text or ""
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    section, boot, keys = "", None, []
     for number, line in enumerate(lines):
-        header = re.fullmatch(r"\s*\[\s*(.*?)\s*\]\s*([#;].*)?", line.lstrip("\ufeff"))
-        if header:
-            section = header.group(1).lower()
-        if section == "boot" and line.strip():
-            boot_end = number
-        if section == "boot" and re.match(r"\s*systemd\s*=", line, re.I):
-            if re.match(r"\s*systemd\s*=\s*[\"']?true\b", line, re.I):
-                return text or ""
-            lines[number : number + 1] = [MARK, "systemd=true"]
-            return "\n".join(lines) + "\n"
-    if boot_end is not None:
-        lines[boot_end + 1 : boot_end + 1] = [MARK, "systemd=true"]
+        bare = line.lstrip("\ufeff").strip()
+        header = re.fullmatch(r"\[\s*([^\]]*?)\s*\](\s*[#;].*)?", bare)
+        section = header.group(1).lower() if header else section
+        if section == "boot" and bare:
+            boot = number
+            if re.match(r"systemd\s*=", bare, re.I):
+                keys.append(number)
+    if keys and _value(lines[keys[-1]]) == "true":  # the last of a repeated key counts
+        return text
+    on = f"{MARK}{end}systemd=true{end}"
+    if keys:
+        lines[keys[-1]] = on
+    elif boot is not None:
+        lines[boot] = lines[boot] if lines[boot].endswith("\n") else lines[boot] + end
+        lines.insert(boot + 1, on)
     else:
-        lines += [*([""] if lines else []), MARK, "[boot]", "systemd=true"]
-    return "\n".join(lines) + "\n"
+        gap = [] if not lines else [end] if lines[-1].endswith("\n") else [end, end]
+        lines += [*gap, f"{MARK}{end}[boot]{end}systemd=true{end}"]
+    return "".join(lines)
+
+
+def _value(line: str) -> str:
+    """What a `key=value # comment` line sets, as the probe reads it."""
+    found: str = re.split(r"\s+[#;]", line.partition("=")[2].strip())[0]
+    return found.strip().strip("\"'").lower()

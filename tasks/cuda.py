@@ -61,7 +61,8 @@ def _set_up(ws: Workstation, wanted: Toolkit) -> Iterator[StringCommand]:
         yield ws.as_root("rm -f", QuoteString(path))
     if wanted.fingerprint not in ws.machine.apt.keys.get(wanted.keyring, []):
         yield ws.as_root(rooted.program("key", wanted.key_url, wanted.fingerprint, wanted.keyring))
-    yield ws.as_root(helper.write(wanted.source_file, f"{HEADER}{wanted.source_line}\n".encode(), "644"))
+    if wanted.add:
+        yield ws.as_root(helper.write(wanted.source_file, f"{HEADER}{wanted.source_line}\n".encode(), "644"))
 
 
 @task

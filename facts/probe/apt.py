@@ -41,7 +41,8 @@ def parse_sources(text: str) -> List[Dict[str, Any]]:
             found.append(
                 {
                     "line": line,
-                    "enabled": fields.get("enabled", "yes").lower() not in ("no", "false", "0"),
+                    "enabled": fields.get("enabled", "yes").lower()
+                    not in ("no", "false", "without", "off", "disable", "0"),
                     "uri": fields["uris"],
                     "suite": fields.get("suites", ""),
                     "signed_by": fields.get("signed-by") or None,

@@ -68,7 +68,7 @@ def parse_banner(text: str) -> Dict[str, Optional[str]]:
 def failure(out: str, err: str) -> Optional[str]:
     """The first line in which nvidia-smi says why it sees nothing."""
     for line in (out + "\n" + err).splitlines():
-        if re.search(r"NVML|has failed|No devices were found|error|mismatch|not found", line, re.I):
+        if re.search(r"NVML|has failed|couldn't|unable to|No devices were found|error|mismatch|not found", line, re.I):
             return line.strip()
     return None
 

@@ -14,11 +14,12 @@ MARK = ".complete"  # written last, after the smoke test
 
 
 def load(path: str) -> Optional[Any]:
-    """A JSON file, or None."""
+    """The JSON object in a file, or None."""
     try:
-        return json.loads(shell.read(path) or "")
-    except ValueError:
+        found = json.loads(shell.read(path) or "")
+    except (ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def distributions(venv: str) -> Dict[str, str]:

@@ -24,9 +24,9 @@ def parse_tcp(text: str, port: int) -> List[int]:
     """Socket inodes listening on `port` in a /proc/net/tcp or tcp6 table (state 0A)."""
     found = []
     for line in text.splitlines()[1:]:
-        cells = line.split()
-        if len(cells) > 9 and cells[3] == "0A" and int(cells[1].rpartition(":")[2], 16) == port:
-            found.append(int(cells[9]))
+        match = re.match(r"\s*\d+:\s+[0-9A-F]+:([0-9A-F]{4})\s+\S+\s+0A\s+(?:\S+\s+){5}([0-9]+)\b", line)
+        if match and int(match.group(1), 16) == port:
+            found.append(int(match.group(2)))
     return found
 
 

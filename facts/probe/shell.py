@@ -79,5 +79,5 @@ def number(text: Optional[str]) -> Optional[int]:
     """The whole number that a text is, else None (`[N/A]`, `[Not Supported]`, empty)."""
     try:
         return int(float((text or "").strip()))
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: "inf"
         return None

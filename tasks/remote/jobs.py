@@ -37,7 +37,7 @@ def start(root: str, name: str, argv: List[str]) -> str:
     log = os.open(base + "/log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     own = os.path.abspath(sys.argv[0])
     subprocess.Popen(
-        [sys.executable, own, "job-run", root, name] + argv,
+        [sys.executable, own, "job-run", root, name, str(lock)] + argv,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -48,9 +48,9 @@ def start(root: str, name: str, argv: List[str]) -> str:
     return "started"
 
 
-def run(root: str, name: str, argv: List[str]) -> int:
-    """Inside the background process: run the work and write how it ended."""
-    code = subprocess.call(argv)
+def run(root: str, name: str, lock: int, argv: List[str]) -> int:
+    """Inside the background process: run the work, which holds the lock too, and write how it ended."""
+    code = subprocess.call(argv, pass_fds=[lock])
     lines = tail(root, name, 12)
     state = {"state": "done" if code == 0 else "failed", "code": code, "lines": lines, "ended": time.time()}
     common.write(folder(root, name) + "/status.json", json.dumps(state))

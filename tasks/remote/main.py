@@ -39,7 +39,7 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "chat": lambda root: chat.wait(root, server_pid()),
     "start": start.run,
     "job-start": lambda root, name, *argv: print(jobs.start(root, name, list(argv))),
-    "job-run": lambda root, name, *argv: sys.exit(jobs.run(root, name, list(argv))),
+    "job-run": lambda root, name, lock, *argv: sys.exit(jobs.run(root, name, int(lock), list(argv))),
     "job-wait": lambda root, name, seconds: print(json.dumps(jobs.wait(root, name, float(seconds)))),
 }
 

@@ -83,11 +83,17 @@ def command(root: str, candidate: Dict[str, Any], folder: str) -> List[str]:
 def reason(stderr: str) -> str:
     """uv's explanation, in a few words: a missing version, or an index that does not answer."""
     text = re.sub(r"[\s│├╰─▶×]+", " ", stderr)
+    if "No space left on device" in text:
+        return "does not resolve: No space left on device"
     missing = re.search(r"there (?:is|are) no versions? of ([^\s,]+)", text)
     if missing:
         return "does not resolve: there is no version of %s" % missing.group(1)
     host = re.search(r"https?://([^/\s`)]+)", text)
     status = re.search(r"\b(4\d\d|5\d\d)\b (?:[A-Z][a-z]+ ?)+", text)
+    if re.search(r"invalid peer certificate|UnknownIssuer|certificate verify", text):
+        return "cannot be asked for: the certificate of %s is not trusted here" % (
+            host.group(1) if host else "its index"
+        )
     if re.search(
         r"dns|resolve host|connect|timed? ?out|timeout|unreachable|certificate|HTTP status|error sending request",
         text,

@@ -13,7 +13,8 @@ from fcntl import ioctl
 from typing import Callable, Dict, List, Tuple
 
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-BAR = re.compile(r"([A-Za-z0-9][\w.-]*)\s+-+\s+([\d.]+) ([KMG]?i?B)/([\d.]+) ([KMG]?i?B)")
+SIZE = r"(\d+(?:\.\d+)?) ((?:[KMG]i)?B)\b"
+BAR = re.compile(r"([A-Za-z0-9][\w.-]*)\s+-+\s+" + SIZE + "/" + SIZE)
 COUNT = re.compile(r"\((\d+)/(\d+)\)")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -24,10 +25,14 @@ class Meter:
     def __init__(self) -> None:
         self.wheels: Dict[str, Tuple[int, int]] = {}
         self.packages = (0, 0)
+        self.rest = ""
         self.started = time.time()
 
     def feed(self, text: str) -> None:
-        """Take in a piece of terminal output."""
+        """Take in a piece of terminal output; a line that is cut waits for its end."""
+        text = self.rest + text
+        cut = max(text.rfind("\r"), text.rfind("\n")) + 1
+        text, self.rest = ESCAPES.sub("", text[:cut]), text[cut:][-65536:]
         for name, done, unit, total, total_unit in BAR.findall(text):
             self.wheels[name] = (int(float(done) * UNITS[unit]), int(float(total) * UNITS[total_unit]))
         for done, total in COUNT.findall(text):
@@ -63,12 +68,12 @@ def run(argv: List[str], env: Dict[str, str], report: Callable[[Dict[str, float]
                 break
             if not data:
                 break
-            piece = ESCAPES.sub("", data.decode("utf-8", "replace"))
+            piece = data.decode("utf-8", "replace")
             meter.feed(piece)
-            text = (text + piece)[-4000:]
+            text = (text + piece)[-16000:]
         if time.time() - last > 0.5:
             report(meter.values())
             last = time.time()
     report(meter.values())
     status = os.waitpid(pid, 0)[1]
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128, text
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128, ESCAPES.sub("", text)[-4000:]

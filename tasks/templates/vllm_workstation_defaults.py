@@ -43,7 +43,7 @@ class ReasoningEffort:
         """The body with the effort filled in; anything that is no JSON object stays as it is."""
         try:
             request = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return body
         if not isinstance(request, dict) or "reasoning_effort" in request:
             return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from plan import plan, service
@@ -12,14 +13,29 @@ from plan.settings import Settings
 HOME = "/home/ops"
 ROOT = f"{HOME}/.local/share/vllm-workstation"
 LOCK = "0123456789abcdef"
-PACKAGES = ["build-essential", "ca-certificates", "dbus-user-session", "libpam-systemd", "libnuma1", "python3.12-venv", "python3.12-dev"]
+PACKAGES = [
+    "build-essential",
+    "ca-certificates",
+    "dbus-user-session",
+    "libpam-systemd",
+    "libnuma1",
+    "python3.12-venv",
+    "python3.12-dev",
+]
 
 
 def card(name: str = "NVIDIA GeForce RTX 5090", total_mib: int | None = 32607, free_mib: int | None = None, capability: str | None = "12.0",
          driver: str | None = "580.95.05", index: int = 0) -> dict[str, Any]:  # fmt: skip
     """One GPU; free where not said: what an idle desktop leaves."""
     free = free_mib if free_mib is not None or total_mib is None else total_mib - 400
-    return {"index": index, "name": name, "memory_total_mib": total_mib, "memory_free_mib": free, "driver": driver, "compute_capability": capability}
+    return {
+        "index": index,
+        "name": name,
+        "memory_total_mib": total_mib,
+        "memory_free_mib": free,
+        "driver": driver,
+        "compute_capability": capability,
+    }
 
 
 RTX_5090 = card()
@@ -63,7 +79,13 @@ def resolved(before: Machine, settings: Settings | None = None, release: str | N
     first = plan.make(before, settings or Settings())
     assert not first.refusals, first.refusals
     picked = next(c for c in first.candidates if release in (None, c.release.name))
-    record = {"key": first.key, "release": picked.release.name, "lock": LOCK, "python": picked.python, "line": f"chose {picked.release.name}"}
+    record = {
+        "key": first.key,
+        "release": picked.release.name,
+        "lock": LOCK,
+        "python": picked.python,
+        "line": f"chose {picked.release.name}",
+    }
     return changed(before, "releases", choice=record)
 
 
@@ -86,8 +108,14 @@ def finished(before: Machine, settings: Settings | None = None) -> Machine:
     mark = {"revision": wanted.model.revision, "files": {"config.json": {"size": 2, "mtime_ns": 5}}}
     weights = Weights.model_validate({"files": {"config.json": {"size": 2, "mtime_ns": 5}}, "verified": mark})
     unit = Unit(load="loaded", active="active", sub="running", enabled="enabled", pid=7, spec=wanted.serve.spec)
-    releases = machine.releases.model_copy(update={"current": LOCK, "releases": {LOCK: Venv(python_works=True, complete={"vllm": "0.32.0"})}})
-    seen = machine.model_dump() | {"releases": releases.model_dump(), "files": texts, "weights": {wanted.model.directory: weights}}
+    start = json.loads(next(text.content for text in wanted.files if text.path.endswith("plan.json")))
+    done = {LOCK: Venv(python_works=True, complete={"vllm": "0.32.0"})}
+    releases = machine.releases.model_copy(update={"current": LOCK, "start": start, "releases": done})
+    seen = machine.model_dump() | {
+        "releases": releases.model_dump(),
+        "files": texts,
+        "weights": {wanted.model.directory: weights},
+    }
     seen["packages"]["installed"] |= packages
     seen["toolkit"]["installed"] = toolkits
     seen["service"] = {"unit": unit, "health": 200, "linger": True, "key_present": True}

@@ -11,9 +11,22 @@ import pytest
 
 from tests.unit.recorded import REPOSITORY
 
-MODULES = sorted([*(REPOSITORY / "facts" / "probe").glob("*.py"), *(REPOSITORY / "tasks" / "remote").glob("*.py"), REPOSITORY / "tasks/templates/vllm_workstation_defaults.py"])
+MODULES = sorted(
+    [
+        *(REPOSITORY / "facts" / "probe").glob("*.py"),
+        *(REPOSITORY / "tasks" / "remote").glob("*.py"),
+        REPOSITORY / "tasks/templates/vllm_workstation_defaults.py",
+    ]
+)
 INSIDE = {"huggingface_hub", "openai", "torch", "transformers", "safetensors"}  # inside functions of tasks/remote only
-YOUNGER = {"removeprefix", "removesuffix", "tomllib", "zoneinfo", "batched", "pairwise"}  # names of Python 3.9 and later
+YOUNGER = {
+    "removeprefix",
+    "removesuffix",
+    "tomllib",
+    "zoneinfo",
+    "batched",
+    "pairwise",
+}  # names of Python 3.9 and later
 STDLIB = set(sys.stdlib_module_names)
 
 
@@ -41,11 +54,17 @@ def at_top(tree: ast.Module) -> set[str]:
 def test_python_38_and_standard_library(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text, feature_version=(3, 8))
-    assert text == "" or any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body) or not imports(tree)
+    assert (
+        text == ""
+        or any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+        or not imports(tree)
+    )
     assert at_top(tree) <= STDLIB
     extra = INSIDE if path.parent.name == "remote" else set()
     assert in_functions(tree) <= STDLIB | extra
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
+    }
     assert not names & YOUNGER
 
 
@@ -56,7 +75,10 @@ def runtime_unions(tree: ast.Module) -> list[int]:
     return [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Subscript) and id(node) not in notes and isinstance(node.value, ast.Name) and node.value.id in builtins
+        if isinstance(node, ast.Subscript)
+        and id(node) not in notes
+        and isinstance(node.value, ast.Name)
+        and node.value.id in builtins
     ]
 
 
@@ -76,7 +98,9 @@ def test_no_subscripted_builtins_at_run_time(path: Path) -> None:
 
 
 def test_the_check_of_subscripted_builtins_sees_one() -> None:
-    assert runtime_unions(ast.parse("from __future__ import annotations\nx: list[int] = []\nFiles = dict[str, int]\n")) == [3]
+    assert runtime_unions(
+        ast.parse("from __future__ import annotations\nx: list[int] = []\nFiles = dict[str, int]\n")
+    ) == [3]
 
 
 def test_the_probe_starts_without_site_packages() -> None:

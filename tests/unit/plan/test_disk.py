@@ -25,9 +25,19 @@ def test_everything_is_missing() -> None:
 
 
 def test_what_is_there_is_not_counted() -> None:
-    partly = changed(machine(RTX_4090), "weights", **{DIRECTORY: {"files": {"a": {"size": 4_000_000_000, "mtime_ns": 1}, "b": {"size": 790_000_000, "mtime_ns": 1}}}})
+    partly = changed(
+        machine(RTX_4090),
+        "weights",
+        **{
+            DIRECTORY: {
+                "files": {"a": {"size": 4_000_000_000, "mtime_ns": 1}, "b": {"size": 790_000_000, "mtime_ns": 1}}
+            }
+        },
+    )
     assert parts(partly, there=True, toolkit=False) == {"model": pytest.approx(9_000_000_000 / (1 << 30))}
-    more = changed(machine(RTX_4090), "weights", **{DIRECTORY: {"files": {"a": {"size": 20_000_000_000, "mtime_ns": 1}}}})
+    more = changed(
+        machine(RTX_4090), "weights", **{DIRECTORY: {"files": {"a": {"size": 20_000_000_000, "mtime_ns": 1}}}}
+    )
     assert parts(more)["model"] == 0.0
     assert parts(finished(machine(RTX_4090)), there=True, toolkit=False) == {}
 
@@ -41,7 +51,8 @@ def test_the_border_is_the_sum_and_one_spare(free: float | None, refused: bool) 
 def test_the_sentence_has_the_numbers() -> None:
     (refusal,) = plan.make(machine(RTX_4090, disk_gib=20), Settings()).refusals
     assert refusal.message == (
-        "/home/ops/.local/share/vllm-workstation has 20.0 GiB free, and 33.8 GiB are needed (vLLM and PyTorch 12.0 + model 12.8 + CUDA toolkit 8.0 + 1 spare)."
+        "/home/ops/.local/share/vllm-workstation has 20.0 GiB free, and 33.8 GiB are needed "
+        "(vLLM and PyTorch 12.0 + model 12.8 + CUDA toolkit 8.0 + 1 spare)."
     )
 
 
@@ -52,6 +63,6 @@ def test_a_finished_machine_needs_no_space() -> None:
 
 
 def test_a_release_that_is_not_complete_is_counted() -> None:
-    before = resolved(machine(RTX_4090, disk_gib=5))
+    before = changed(resolved(machine(RTX_4090)), "system", disk={"free_bytes": 5 << 30})
     half = changed(before, "releases", releases={LOCK: {"python_works": True, "complete": None}})
     assert "vLLM and PyTorch 12.0" in plan.make(half, Settings()).refusals[0].message

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from plan import engine, plan, platform
 from plan.machine import Machine
 from plan.settings import Settings
-from tests.unit.machines import GALLERY, H200, LOCK, RTX_4060_8, RTX_4090, changed, finished, machine, planned, resolved
+from tests.unit.machines import GALLERY, H200, RTX_4060_8, RTX_4090, changed, finished, machine, planned
 
 EXPECTED = {
     "no GPU": ("cpu", "native", "systemd"),
@@ -19,14 +21,19 @@ EXPECTED = {
 @pytest.mark.parametrize("name", GALLERY)
 def test_gallery(name: str) -> None:
     made = plan.make(GALLERY[name], Settings())
-    assert (made.engine, made.kind, made.supervisor) == EXPECTED.get(name, ("cuda", "wsl" if name.startswith("wsl") else "native", "systemd"))
+    assert (made.engine, made.kind, made.supervisor) == EXPECTED.get(
+        name, ("cuda", "wsl" if name.startswith("wsl") else "native", "systemd")
+    )
     assert made.model is not None
     assert made.model.name == ("SmolLM2-135M-Instruct" if made.engine == "cpu" else "openai/gpt-oss-20b")
 
 
 def test_the_reason_for_cpu_says_that_it_is_not_gpt_oss() -> None:
     made = plan.make(machine(), Settings())
-    assert made.reasons[0].text == "This machine has no NVIDIA GPU: vLLM for CPU serves a small model, which is not gpt-oss-20b."
+    assert (
+        made.reasons[0].text
+        == "This machine has no NVIDIA GPU: vLLM for CPU serves a small model, which is not gpt-oss-20b."
+    )
     assert [note.code for note in made.notes] == ["NOT-GPT-OSS"]
 
 
@@ -46,31 +53,48 @@ def test_equal_cards_take_the_lowest_index_and_one_card_needs_no_choice() -> Non
     assert "CUDA_VISIBLE_DEVICES" not in one.serve.environment
 
 
-def test_a_second_run_keeps_its_card_though_the_server_fills_it() -> None:
-    done = finished(GALLERY["native 24.04, two RTX 4090"])
+def running(done: Machine, supervisor: str, free_mib: int, **releases: Any) -> Machine:
+    """A finished machine whose server runs and holds its first card."""
     cards = [card.model_dump() for card in done.gpu.devices]
-    cards[0]["memory_free_mib"] = 1500
-    first, again = plan.make(done, Settings()), plan.make(changed(done, "gpu", devices=cards), Settings())
-    assert first.serve is not None and again.serve is not None
-    assert again.serve.spec == first.serve.spec
+    cards[0]["memory_free_mib"] = free_mib
+    spec = done.service.unit.spec if done.service.unit else None
+    server = {"unit": None, "supervised": {"pid": 7, "spec": spec}} if supervisor == "supervisord" else {}
+    seen = changed(changed(done, "gpu", devices=cards), "service", **server)
+    return changed(seen, "releases", **releases) if releases else seen
 
 
-@pytest.mark.parametrize("supervisor", ["systemd", "supervisord"])
-def test_a_second_run_is_planned_as_if_its_own_server_did_not_run(supervisor: str) -> None:
-    before = resolved(machine(RTX_4090, systemd=supervisor == "systemd"))
-    first = plan.make(before, Settings())
-    assert first.serve is not None and first.supervisor == supervisor
-    full = changed(before, "gpu", devices=[{**RTX_4090, "memory_free_mib": 1500}])
-    running = {"unit": {"load": "loaded", "active": "active", "spec": first.serve.spec}} if supervisor == "systemd" else {"supervised": {"pid": 7, "spec": first.serve.spec}}
-    again = plan.make(changed(full, "service", **running), Settings())
-    assert again.refusals == []
-    assert again.serve is not None
-    assert again.serve.arguments[:1] == ["serve"]
-    assert again.choice is not None and again.choice.lock == LOCK
+def spec(seen: Machine) -> str:
+    """The digest of the planned start."""
+    made = plan.make(seen, Settings())
+    assert made.refusals == [] and made.serve is not None
+    return made.serve.spec
 
 
-@pytest.mark.parametrize(("seen", "expected"), [
-    (machine(wsl=2), "systemd"), (machine(wsl=2, systemd=False), "wsl-restart"), (machine(systemd=False), "supervisord"), (machine(wsl=1, systemd=False), "supervisord"),
-])  # fmt: skip
+@pytest.mark.parametrize("name", ["wsl 24.04, RTX 5090", "container, RTX 4090", "native 24.04, 8 GiB"])
+def test_a_second_run_is_planned_as_if_its_own_server_did_not_run(name: str) -> None:
+    done = finished(GALLERY[name])
+    supervisor = plan.make(done, Settings()).supervisor
+    assert spec(running(done, supervisor, 1500)) == spec(done)
+
+
+def test_a_second_run_keeps_its_card_of_two_though_the_server_fills_it() -> None:
+    done = finished(GALLERY["native 24.04, two RTX 4090"])
+    assert spec(running(done, "systemd", 1500)) == spec(done)
+
+
+def test_a_server_of_ours_whose_record_was_lost_is_no_reason_to_refuse() -> None:
+    done = finished(GALLERY["wsl 24.04, RTX 4090"])
+    assert plan.make(running(done, "systemd", 1500, start=None), Settings()).refusals == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (machine(wsl=2), "systemd"),
+        (machine(wsl=2, systemd=False), "wsl-restart"),
+        (machine(systemd=False), "supervisord"),
+        (machine(wsl=1, systemd=False), "supervisord"),
+    ],
+)
 def test_supervisor(seen: Machine, expected: str) -> None:
     assert platform.supervisor(seen) == expected

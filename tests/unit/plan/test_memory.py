@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +18,13 @@ from tests.unit.machines import RTX_4060_8, RTX_4070_12, RTX_4090, RTX_5060TI_16
 WEIGHTS_GIB = 13_761_316_904 / (1 << 30)  # the three shards (tests/data/recorded/FACTS.md)
 # card: (free_gib of its profile, context, sequences, GiB of experts in host memory)
 PROFILES = [
-    (RTX_5090, (21.0, 131072, 16, 0.0)), (RTX_4090, (21.0, 131072, 16, 0.0)), (RTX_5060TI_16, (15.0, 8192, 8, 0.0)), (RTX_4070_12, (11.4, 8192, 8, 4.0)),
-    ({**RTX_4070_12, "memory_free_mib": 10_500}, (10.0, 8192, 4, 5.5)), (RTX_4060_8, (7.4, 8192, 4, 8.5)),
-]  # fmt: skip
+    (RTX_5090, (21.0, 131072, 16, 0.0)),
+    (RTX_4090, (21.0, 131072, 16, 0.0)),
+    (RTX_5060TI_16, (15.0, 8192, 8, 0.0)),
+    (RTX_4070_12, (11.4, 8192, 8, 4.0)),
+    ({**RTX_4070_12, "memory_free_mib": 10_500}, (10.0, 8192, 4, 5.5)),
+    (RTX_4060_8, (7.4, 8192, 4, 8.5)),
+]
 
 
 def planned(total_mib: int, free_mib: int, wsl: int, ram_gib: float = 256) -> tuple[Machine, Profile | Refusal]:
@@ -48,14 +54,26 @@ def test_never_more_than_is_free(total: int, share: float, wsl: int) -> None:
     assert 0 < memory.utilization(seen, seen.gpu.devices[0]) <= 1
 
 
-@given(total=st.integers(7_000, 150_000), less=st.floats(0.05, 1.0), more=st.floats(0.05, 1.0), wsl=st.sampled_from([0, 2]), ram=st.sampled_from([8, 16, 32, 64]))
-def test_more_memory_is_never_refused_where_less_was_not(total: int, less: float, more: float, wsl: int, ram: int) -> None:
+@given(
+    total=st.integers(7_000, 150_000),
+    less=st.floats(0.05, 1.0),
+    more=st.floats(0.05, 1.0),
+    wsl=st.sampled_from([0, 2]),
+    ram=st.sampled_from([8, 16, 32, 64]),
+)
+def test_more_memory_is_never_refused_where_less_was_not(
+    total: int, less: float, more: float, wsl: int, ram: int
+) -> None:
     less, more = sorted((less, more))
     small, large = planned(total, int(total * less), wsl, ram)[1], planned(total, int(total * more), wsl, ram)[1]
     if isinstance(small, Refusal):
         return
     assert isinstance(large, Profile)
-    assert (large.max_model_len, large.max_num_seqs, -large.offload_gib) >= (small.max_model_len, small.max_num_seqs, -small.offload_gib)
+    assert (large.max_model_len, large.max_num_seqs, -large.offload_gib) >= (
+        small.max_model_len,
+        small.max_num_seqs,
+        -small.offload_gib,
+    )
 
 
 @pytest.mark.parametrize(("wsl", "expected"), [(2, 0.92), (0, 0.92)])
@@ -70,16 +88,45 @@ def test_the_reserve(wsl: int, expected: float) -> None:
     assert memory.utilization(seen, seen.gpu.devices[0]) == expected
 
 
-@pytest.mark.parametrize(("wsl", "expected"), [(2, 22.8), (0, 23.5)])
-def test_our_own_server_does_not_count(wsl: int, expected: float) -> None:
-    seen = machine(card("X", 24576, 900), wsl=wsl)
-    ours = changed(seen, "service", unit={"load": "loaded", "active": "active", "spec": "abc"})
-    others = changed(seen, "service", unit={"load": "loaded", "active": "active", "spec": None})
-    assert memory.free_gib(ours, ours.gpu.devices[0]) == pytest.approx(expected)
-    assert memory.free_gib(others, others.gpu.devices[0]) == pytest.approx(900 / 1024)
+OURS = {"unit": {"load": "loaded", "active": "active", "spec": "abc"}}
+SUPERVISED = {"supervised": {"pid": 3, "spec": "abc"}}
+NOBODYS = {"unit": {"load": "loaded", "active": "active", "spec": None}}
+THEN = {"name": "X", "total_mib": 24576, "free_mib": 23000}
+# (free now, service, card of the recorded start, free to plan with)
+FREE: list[tuple[int, dict[str, Any], dict[str, Any] | None, int]] = [
+    (900, OURS, THEN, 23000),
+    (900, SUPERVISED, THEN, 23000),
+    (900, NOBODYS, THEN, 900),
+    (900, {}, THEN, 900),
+    (22701, {}, THEN, 23000),
+    (23299, {}, THEN, 23000),
+    (22700, {}, THEN, 22700),
+    (23300, {}, THEN, 23300),
+    (23100, {}, None, 23100),
+    (900, OURS, {**THEN, "name": "Y"}, 900),
+    (900, OURS, {**THEN, "total_mib": 1}, 900),
+]
 
 
-@pytest.mark.parametrize(("wsl", "ram", "refused"), [(0, 20.1, True), (0, 20.3, False), (2, 32.2, True), (2, 32.4, False)])
+@pytest.mark.parametrize(("now", "running", "then", "expected"), FREE)
+def test_free_memory_to_plan_with(
+    now: int, running: dict[str, Any], then: dict[str, Any] | None, expected: int
+) -> None:
+    seen = changed(machine(card("X", 24576, now)), "service", **running)
+    seen = changed(seen, "releases", start={"card": then})
+    assert memory.free_gib(seen, seen.gpu.devices[0]) == expected / 1024
+
+
+def test_without_a_recorded_start_what_is_free_counts() -> None:
+    seen = machine(card("X", 24576, 23100))
+    starts: list[dict[str, Any] | None] = [None, {}]
+    for start in starts:
+        assert memory.free_gib(changed(seen, "releases", start=start), seen.gpu.devices[0]) == 23100 / 1024
+
+
+@pytest.mark.parametrize(
+    ("wsl", "ram", "refused"), [(0, 20.1, True), (0, 20.3, False), (2, 32.2, True), (2, 32.4, False)]
+)
 def test_pinned_memory_for_the_experts(wsl: int, ram: float, refused: bool) -> None:
     found = planned(8188, 7788, wsl, ram)[1]  # 8.5 GiB, 16.15 with rounding; 80 % natively, 50 % in WSL
     assert isinstance(found, Refusal) == refused

@@ -9,6 +9,7 @@ from plan.machine import Machine
 from plan.settings import Settings
 from plan.toml import table
 from tests.unit.machines import HOME, ROOT, RTX_4090, changed, machine
+from tests.unit.recorded import RECORDED
 
 SEEN = machine(RTX_4090)
 PIN = "6cee5e81ee83917806bbde320786a8fb61efebee"
@@ -16,7 +17,12 @@ PIN = "6cee5e81ee83917806bbde320786a8fb61efebee"
 
 def test_the_default() -> None:
     found = model.choose(SEEN, Settings(), "cuda")
-    assert (found.name, found.kind, found.revision, found.endpoint) == ("openai/gpt-oss-20b", "hub", PIN, "https://huggingface.co")
+    assert (found.name, found.kind, found.revision, found.endpoint) == (
+        "openai/gpt-oss-20b",
+        "hub",
+        PIN,
+        "https://huggingface.co",
+    )
     assert found.directory == f"{ROOT}/models/openai--gpt-oss-20b-6cee5e81ee83"
     assert found.files is not None and found.is_gpt_oss and found.served == "openai/gpt-oss-20b"
     assert sum(size for size, _ in found.files.values()) <= found.bytes
@@ -25,7 +31,12 @@ def test_the_default() -> None:
 
 def test_the_packaged_one() -> None:
     found = model.choose(machine(), Settings(), "cpu")
-    assert (found.name, found.kind, found.endpoint, found.is_gpt_oss) == ("SmolLM2-135M-Instruct", "packaged", None, False)
+    assert (found.name, found.kind, found.endpoint, found.is_gpt_oss) == (
+        "SmolLM2-135M-Instruct",
+        "packaged",
+        None,
+        False,
+    )
     assert found.requirement is not None and "--hash=sha256:" in found.requirement and found.member is not None
 
 
@@ -37,10 +48,18 @@ def test_another_revision_has_no_pinned_digests_and_a_directory_of_its_own() -> 
 
 def test_another_repository() -> None:
     found = model.choose(SEEN, Settings(model="Qwen/Qwen3-8B"), "cuda")
-    assert (found.revision, found.files, found.bytes, found.is_gpt_oss, found.directory) == ("main", None, 0, False, f"{ROOT}/models/Qwen--Qwen3-8B-main")
+    assert (found.revision, found.files, found.bytes, found.is_gpt_oss, found.directory) == (
+        "main",
+        None,
+        0,
+        False,
+        f"{ROOT}/models/Qwen--Qwen3-8B-main",
+    )
 
 
-@pytest.mark.parametrize(("wish", "path", "served"), [("/data/gpt-oss-20b/", "/data/gpt-oss-20b/", "gpt-oss-20b"), ("~/m", f"{HOME}/m", "m")])
+@pytest.mark.parametrize(
+    ("wish", "path", "served"), [("/data/gpt-oss-20b/", "/data/gpt-oss-20b/", "gpt-oss-20b"), ("~/m", f"{HOME}/m", "m")]
+)
 def test_a_directory(wish: str, path: str, served: str) -> None:
     found = model.choose(SEEN, Settings(model=wish), "cuda")
     assert (found.kind, found.directory, found.served, found.bytes) == ("directory", path, served, 0)
@@ -74,7 +93,9 @@ def test_a_directory_of_the_admins_needs_only_a_config() -> None:
     own = model.choose(SEEN, Settings(model="/data/m"), "cuda")
     assert not model.ready(SEEN, own)
     assert not model.ready(changed(SEEN, "weights", **{"/data/m": {"files": {"x": {"size": 1, "mtime_ns": 1}}}}), own)
-    assert model.ready(changed(SEEN, "weights", **{"/data/m": {"files": {"config.json": {"size": 1, "mtime_ns": 1}}}}), own)
+    assert model.ready(
+        changed(SEEN, "weights", **{"/data/m": {"files": {"config.json": {"size": 1, "mtime_ns": 1}}}}), own
+    )
 
 
 @pytest.mark.parametrize("name", ["openai/gpt-oss-20b", "../..", "a/b c", "/", "~"])
@@ -83,8 +104,12 @@ def test_slug_is_one_path_component(name: str) -> None:
 
 
 def test_pinned_files_are_the_looked_up_ones() -> None:
-    rows = [line.split("|") for line in (__import__("pathlib").Path("tests/data/recorded/FACTS.md")).read_text().splitlines() if line.startswith("| ")]
-    known = {cells[1].strip(): (int(cells[2]), cells[3].strip()) for cells in rows if len(cells) > 4 and cells[2].strip().isdigit()}
+    rows = [line.split("|") for line in (RECORDED / "FACTS.md").read_text().splitlines() if line.startswith("| ")]
+    known = {
+        cells[1].strip(): (int(cells[2]), cells[3].strip())
+        for cells in rows
+        if len(cells) > 4 and cells[2].strip().isdigit()
+    }
     pinned = {name: tuple(value) for name, value in table("models")["model"][0]["files"].items()}
     assert len(pinned) == 10
     assert {name: known[name] for name in pinned} == pinned

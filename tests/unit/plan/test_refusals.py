@@ -7,7 +7,19 @@ import pytest
 from plan import plan
 from plan.machine import Machine
 from plan.settings import Settings
-from tests.unit.machines import GALLERY, H200, RTX_2080TI, RTX_3090, RTX_4060_8, RTX_4070_12, RTX_4090, card, changed, machine, planned
+from tests.unit.machines import (
+    GALLERY,
+    H200,
+    RTX_2080TI,
+    RTX_3090,
+    RTX_4060_8,
+    RTX_4070_12,
+    RTX_4090,
+    card,
+    changed,
+    machine,
+    planned,
+)
 
 BLOCKED = "Failed to initialize NVML: GPU access blocked by the operating system"
 PCI = [{"address": "0000:01:00.0", "device": "0x2684", "driver": None}]
@@ -15,29 +27,84 @@ BROKEN_WSL = changed(machine(wsl=2), "wsl", libcuda=True)
 # (machine, settings, code, words of the sentence)
 REFUSED: dict[str, tuple[Machine, dict[str, object], str, list[str]]] = {
     "WSL 1": (machine(wsl=1), {}, "WSL1", ["wsl --set-version"]),
-    "Ubuntu 20.04": (machine(RTX_4090, os=("ubuntu", "20.04")), {}, "OS", ["ubuntu 20.04", "Ubuntu 22.04, 24.04", "Debian 12", "wsl --install Ubuntu-24.04"]),
+    "Ubuntu 20.04": (
+        machine(RTX_4090, os=("ubuntu", "20.04")),
+        {},
+        "OS",
+        ["ubuntu 20.04", "Ubuntu 22.04, 24.04", "Debian 12", "wsl --install Ubuntu-24.04"],
+    ),
     "Fedora": (machine(RTX_4090, os=("fedora", "41")), {}, "OS", ["fedora 41"]),
     "no os-release": (changed(machine(RTX_4090), "system", os={}), {}, "OS", ["this system"]),
     "ARM": (changed(machine(RTX_4090), "system", arch="aarch64"), {}, "ARCH", ["aarch64", "x86_64"]),
-    "sudo asks": (changed(machine(RTX_4090), "system", sudo={"present": True}), {}, "SUDO", ["--use-sudo-password", "ops ALL=(ALL) NOPASSWD:ALL", "/etc/sudoers.d/ops"]),
+    "sudo asks": (
+        changed(machine(RTX_4090), "system", sudo={"present": True}),
+        {},
+        "SUDO",
+        ["--use-sudo-password", "ops ALL=(ALL) NOPASSWD:ALL", "/etc/sudoers.d/ops"],
+    ),
     "no sudo": (changed(machine(RTX_4090), "system", sudo={}), {}, "SUDO", ["Run as root", "apt-get install sudo"]),
-    "probe failed": (machine(RTX_4090).model_copy(update={"errors": {"service": "OSError: no"}}), {}, "PROBE", ["service: OSError: no", "deploy/facts.py"]),
-    "root on Windows": (machine(RTX_4090, wsl=2), {"root": "/mnt/c/vllm"}, "WINDOWS-DISK", ["/mnt/c/vllm", "~/.local/share/vllm-workstation"]),
+    "probe failed": (
+        machine(RTX_4090).model_copy(update={"errors": {"service": "OSError: no"}}),
+        {},
+        "PROBE",
+        ["service: OSError: no", "deploy/facts.py"],
+    ),
+    "root on Windows": (
+        machine(RTX_4090, wsl=2),
+        {"root": "/mnt/c/vllm"},
+        "WINDOWS-DISK",
+        ["/mnt/c/vllm", "~/.local/share/vllm-workstation"],
+    ),
     "Turing": (machine(RTX_2080TI), {}, "GPU-OLD", ["RTX 2080 Ti", "7.5", "8.0", "RTX 30", "engine = cpu"]),
     "capability unknown": (machine(card(capability=None)), {}, "GPU-OLD", ["unknown"]),
     "no GPU, cuda asked": (machine(), {"engine": "cuda"}, "NO-GPU", ["engine = auto"]),
-    "no driver": (changed(machine(), "gpu", pci=PCI), {}, "NO-DRIVER", ["0000:01:00.0", "ubuntu-drivers install", "reboot"]),
-    "driver broken": (changed(machine(), "gpu", pci=PCI, smi_path="/usr/bin/nvidia-smi", error=BLOCKED), {}, "DRIVER-BROKEN", [BLOCKED, "Reboot"]),
-    "blocked in WSL": (changed(BROKEN_WSL, "gpu", smi_path="/usr/lib/wsl/lib/nvidia-smi", error=BLOCKED), {}, "WSL-GPU", [BLOCKED, "wsl --update", "wsl --shutdown"]),
+    "no driver": (
+        changed(machine(), "gpu", pci=PCI),
+        {},
+        "NO-DRIVER",
+        ["0000:01:00.0", "ubuntu-drivers install", "reboot"],
+    ),
+    "driver broken": (
+        changed(machine(), "gpu", pci=PCI, smi_path="/usr/bin/nvidia-smi", error=BLOCKED),
+        {},
+        "DRIVER-BROKEN",
+        [BLOCKED, "Reboot"],
+    ),
+    "blocked in WSL": (
+        changed(BROKEN_WSL, "gpu", smi_path="/usr/lib/wsl/lib/nvidia-smi", error=BLOCKED),
+        {},
+        "WSL-GPU",
+        [BLOCKED, "wsl --update", "wsl --shutdown"],
+    ),
     "no nvidia-smi in WSL": (BROKEN_WSL, {}, "WSL-GPU", ["it is missing", "Windows"]),
-    "card full": (machine({**RTX_4090, "memory_free_mib": 3000}), {}, "VRAM", ["RTX 4090", "2.9 GiB", "7.4 GiB", "nvidia-smi"]),
-    "too little memory to pin": (machine(RTX_4060_8, ram_gib=16), {}, "RAM", ["16.1 GiB", "16.0 GiB", "12.8 GiB", ".wslconfig"]),
+    "card full": (
+        machine({**RTX_4090, "memory_free_mib": 3000}),
+        {},
+        "VRAM",
+        ["RTX 4090", "2.9 GiB", "7.4 GiB", "nvidia-smi"],
+    ),
+    "too little memory to pin": (
+        machine(RTX_4060_8, ram_gib=16),
+        {},
+        "RAM",
+        ["16.1 GiB", "16.0 GiB", "12.8 GiB", ".wslconfig"],
+    ),
     "too little memory to pin in WSL": (machine(RTX_4070_12, wsl=2, ram_gib=12), {}, "RAM", ["7.6 GiB", "6.0 GiB"]),
-    "driver too old": (machine({**RTX_3090, "driver": "470.256.02"}), {}, "NO-RELEASE", ["470.256.02", "525.60.13", "Update the NVIDIA driver"]),
-    "offload with an old driver": (machine({**RTX_4070_12, "driver": "570.133.20"}), {}, "NO-RELEASE", ["host memory", "needs driver 580"]),
+    "driver too old": (
+        machine({**RTX_3090, "driver": "470.256.02"}),
+        {},
+        "NO-RELEASE",
+        ["470.256.02", "525.60.13", "Update the NVIDIA driver"],
+    ),
+    "offload with an old driver": (
+        machine({**RTX_4070_12, "driver": "570.133.20"}),
+        {},
+        "NO-RELEASE",
+        ["host memory", "needs driver 580"],
+    ),
     "old processor": (changed(machine(), "system", cpu_flags=["avx"]), {}, "CPU-OLD", ["AVX2"]),
     "disk full": (machine(RTX_4090, disk_gib=10), {}, "DISK", ["10.0 GiB free", "set root"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -78,4 +145,7 @@ def test_a_card_whose_total_memory_is_unknown_is_still_answered() -> None:
     seen = machine(card("NVIDIA GB10", total_mib=None, free_mib=100_000, capability="12.1"))
     made = planned(seen)
     assert made.refusals or made.serve is not None
-    assert plan.make(machine({**H200, "memory_total_mib": None, "memory_free_mib": None}), Settings()).refusals[0].code == "VRAM"
+    assert (
+        plan.make(machine({**H200, "memory_total_mib": None, "memory_free_mib": None}), Settings()).refusals[0].code
+        == "VRAM"
+    )

@@ -21,7 +21,10 @@ CHOSEN: dict[str, tuple[list[str], list[str]]] = {
     "wsl 24.04, RTX 5090": (["gptoss", "0.32.0", "0.24.0", "0.19.1"], []),
     "wsl 24.04, 12 GiB": (["0.32.0", "0.24.0"], [f"vllm==0.10.1+gptoss: {OFFLOAD}", f"vllm==0.19.1: {OFFLOAD}"]),
     "native 24.04, 8 GiB": (["0.32.0", "0.24.0"], [f"vllm==0.10.1+gptoss: {OFFLOAD}", f"vllm==0.19.1: {OFFLOAD}"]),
-    "native 24.04, RTX 4090, driver 570": (["gptoss", "0.19.1"], [f"vllm==0.32.0: {OLD_570}", f"vllm==0.24.0: {OLD_570}"]),
+    "native 24.04, RTX 4090, driver 570": (
+        ["gptoss", "0.19.1"],
+        [f"vllm==0.32.0: {OLD_570}", f"vllm==0.24.0: {OLD_570}"],
+    ),
     "no GPU": (["0.32.0-cpu", "0.32.0-cpu-registry", "0.32.0-cpu-local"], []),
 }
 
@@ -32,24 +35,49 @@ def test_candidates_and_what_was_passed_over(name: str) -> None:
     assert ([c.release.name for c in made.candidates], made.passed) == CHOSEN[name]
 
 
-@pytest.mark.parametrize(("driver", "newest"), [("535.183.01", "0.19.1"), ("570.133.20", "0.19.1"), ("580.95.05", "0.32.0"), ("580", "0.32.0"), ("595.10", "0.32.0")])
+@pytest.mark.parametrize(
+    ("driver", "newest"),
+    [
+        ("535.183.01", "0.19.1"),
+        ("570.133.20", "0.19.1"),
+        ("580.95.05", "0.32.0"),
+        ("580", "0.32.0"),
+        ("595.10", "0.32.0"),
+    ],
+)
 def test_newest_that_suits_a_driver(driver: str, newest: str) -> None:
     made = plan.make(machine({**RTX_3090, "driver": driver}), Settings())
-    assert [c.release.name for c in made.candidates if not c.release.ordered][0] == newest
+    assert next(c.release.name for c in made.candidates if not c.release.ordered) == newest
 
 
-PYTHONS = [(("3.12",), "3.12", "3.12"), (("3.10",), "3.10", "3.12"), (("3.14",), "3.12", "3.14"), (("3.11", "3.13"), "3.11", "3.13"), (("3.9",), "3.9", "3.12"), (("3.8",), "3.12", "3.12")]
+PYTHONS = [
+    (("3.12",), "3.12", "3.12"),
+    (("3.10",), "3.10", "3.12"),
+    (("3.14",), "3.12", "3.14"),
+    (("3.11", "3.13"), "3.11", "3.13"),
+    (("3.9",), "3.9", "3.12"),
+    (("3.8",), "3.12", "3.12"),
+]
 
 
 @pytest.mark.parametrize(("there", "ordered", "newest"), PYTHONS)
-def test_the_systems_python_is_taken_where_the_release_runs_on_it(there: tuple[str, ...], ordered: str, newest: str) -> None:
+def test_the_systems_python_is_taken_where_the_release_runs_on_it(
+    there: tuple[str, ...], ordered: str, newest: str
+) -> None:
     found = {c.release.name: c.python for c in plan.make(machine(RTX_4090, pythons=there), Settings()).candidates}
     assert (found["gptoss"], found["0.32.0"]) == (ordered, newest)
 
 
-@pytest.mark.parametrize(("wish", "requirements"), [
-    ("gptoss", ["vllm==0.10.1+gptoss"]), ("0.10.1+gptoss", ["vllm==0.10.1+gptoss"]), ("0.19.1", ["vllm==0.19.1"]), ("0.33.0", ["vllm==0.33.0"]), ("0.10.1", ["vllm==0.10.1"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wish", "requirements"),
+    [
+        ("gptoss", ["vllm==0.10.1+gptoss"]),
+        ("0.10.1+gptoss", ["vllm==0.10.1+gptoss"]),
+        ("0.19.1", ["vllm==0.19.1"]),
+        ("0.33.0", ["vllm==0.33.0"]),
+        ("0.10.1", ["vllm==0.10.1"]),
+    ],
+)
 def test_a_wish_is_that_release_and_no_other(wish: str, requirements: list[str]) -> None:
     made = plan.make(machine(RTX_4090), Settings(vllm_release=wish))
     assert [c.release.requirements[0] for c in made.candidates] == requirements
@@ -65,8 +93,10 @@ def test_a_wish_that_does_not_suit_is_an_error_that_says_why() -> None:
 def test_an_uncatalogued_version_is_judged_like_the_newest_that_is_not_newer() -> None:
     found = {wish: release._wished(Settings(vllm_release=wish), "cuda")[0] for wish in ("0.33.0", "0.25.0", "0.20.0")}
     assert {wish: (r.driver, r.cuda, r.offload.wsl) for wish, r in found.items()} == {
-        "0.33.0": ("580", "13.0", True), "0.25.0": ("580", "13.0", True), "0.20.0": ("525.60.13", "12.8", False),
-    }  # fmt: skip
+        "0.33.0": ("580", "13.0", True),
+        "0.25.0": ("580", "13.0", True),
+        "0.20.0": ("525.60.13", "12.8", False),
+    }
 
 
 def test_versions_on_the_processor_never_ask_for_the_build_for_gpus() -> None:
@@ -78,7 +108,12 @@ def test_versions_on_the_processor_never_ask_for_the_build_for_gpus() -> None:
             assert not [index for index in candidate.release.indexes if "0.32.0" in index]
 
 
-@given(wish=st.from_regex(r"(auto|gptoss|[0-9]{1,3}(\.[0-9]{1,3}){1,3}(\.post[0-9]{1,2})?(\+[a-z0-9.]{1,6})?)", fullmatch=True))
+@given(
+    wish=st.from_regex(
+        r"(auto|gptoss|[0-9]{1,3}(\.[0-9]{1,3}){1,3}(\.post[0-9]{1,2})?(\+[a-z0-9.]{1,6})?)", fullmatch=True
+    )
+)
+@example(wish="gptoss")
 @example(wish="0.32.0+.")
 @example(wish="0.32.0+cpu")
 def test_every_wish_that_the_settings_take_has_an_answer(wish: str) -> None:
@@ -101,13 +136,23 @@ def key(seen: Machine, settings: Settings | None = None) -> str:
 def test_the_question_stays_the_same_while_nothing_of_it_changes() -> None:
     seen = machine(RTX_4090)
     assert key(seen) == key(machine({**RTX_4090, "memory_free_mib": 24000}, ram_gib=32, disk_gib=100))
-    assert key(seen) == key(changed(seen, "exports", hooks=1)) == key(seen, Settings(port=9000, max_model_len=4096, exports=False))
+    assert (
+        key(seen)
+        == key(changed(seen, "exports", hooks=1))
+        == key(seen, Settings(port=9000, max_model_len=4096, exports=False))
+    )
 
 
 def test_the_question_changes_with_what_it_is_about() -> None:
     seen = machine(RTX_4090)
-    others = [key(seen, Settings(vllm_release="0.32.0")), key(seen, Settings(find_links="/wheels")), key(machine(RTX_4090, pythons=("3.10",))),
-              key(machine({**RTX_4090, "driver": "570.1"})), key(machine(RTX_4060_8)), key(machine())]  # fmt: skip
+    others = [
+        key(seen, Settings(vllm_release="0.32.0")),
+        key(seen, Settings(find_links="/wheels")),
+        key(machine(RTX_4090, pythons=("3.10",))),
+        key(machine({**RTX_4090, "driver": "570.1"})),
+        key(machine(RTX_4060_8)),
+        key(machine()),
+    ]
     assert len({key(seen), *others}) == len(others) + 1
 
 
@@ -137,8 +182,11 @@ def test_the_order_is_the_ordered_pin_then_newest_first() -> None:
     assert rows == sorted(rows, reverse=True)
     (ordered,) = [row for row in release.catalogue() if row.ordered]
     assert (ordered.requirements, ordered.indexes, ordered.index_strategy, ordered.prerelease) == (
-        ["vllm==0.10.1+gptoss"], ["https://wheels.vllm.ai/gpt-oss/", "https://download.pytorch.org/whl/nightly/cu128"], "unsafe-best-match", True,
-    )  # fmt: skip
+        ["vllm==0.10.1+gptoss"],
+        ["https://wheels.vllm.ai/gpt-oss/", "https://download.pytorch.org/whl/nightly/cu128"],
+        "unsafe-best-match",
+        True,
+    )
 
 
 def test_no_driver_is_no_release() -> None:

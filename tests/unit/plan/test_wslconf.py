@@ -20,7 +20,10 @@ FILES: list[tuple[str | None, str]] = [
     ("[boot]\nsystemd=true\n", "[boot]\nsystemd=true\n"),
     ("[boot]\nsystemd = TRUE # on", "[boot]\nsystemd = TRUE # on"),
     ("[boot]\nsystemd=false\n", f"[boot]\n{ON}"),
-    ("[boot]\ncommand=service docker start\n\n[user]\ndefault=ops\n", f"[boot]\ncommand=service docker start\n{ON}\n[user]\ndefault=ops\n"),
+    (
+        "[boot]\ncommand=service docker start\n\n[user]\ndefault=ops\n",
+        f"[boot]\ncommand=service docker start\n{ON}\n[user]\ndefault=ops\n",
+    ),
     ("[automount]\nenabled=true\n", f"[automount]\nenabled=true\n\n{MARK}\n[boot]\nsystemd=true\n"),
     ("[automount]\nsystemd=true", f"[automount]\nsystemd=true\n\n{MARK}\n[boot]\nsystemd=true\n"),
     ("# mine\n[ Boot ]\n", f"# mine\n[ Boot ]\n{ON}"),
@@ -50,8 +53,13 @@ def on(text: str) -> bool:
 def others(text: str) -> list[str]:
     """Lines that are neither systemd's nor ours, byte for byte (the last one may have been without an end)."""
     rows = text.splitlines(keepends=True)
-    kept = [row for row in rows if not row.lstrip("\ufeff ").lower().startswith("systemd") and MARK not in row and row.strip()]
-    return [row if row.endswith("\n") else row + "\n" for row in kept]
+    kept = [
+        row
+        for row in rows
+        if not row.lstrip("\ufeff ").lower().startswith("systemd") and MARK not in row and row.strip()
+    ]
+    end = "\r\n" if "\r\n" in text else "\n"
+    return [row if row.endswith("\n") else row + end for row in kept]
 
 
 @pytest.mark.parametrize(("before", "after"), FILES)
@@ -70,7 +78,21 @@ def test_odd_files_end_with_systemd_on(text: str) -> None:
 
 
 LINES = st.one_of(
-    st.sampled_from(["[boot]", "[user]", "[ Boot ]", "systemd=true", "systemd=false", "Systemd = True", "#systemd=true", "; x", "", "command=a=b # c", "[automount] # x"]),
+    st.sampled_from(
+        [
+            "[boot]",
+            "[user]",
+            "[ Boot ]",
+            "systemd=true",
+            "systemd=false",
+            "Systemd = True",
+            "#systemd=true",
+            "; x",
+            "",
+            "command=a=b # c",
+            "[automount] # x",
+        ]
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=12),
 )
 
@@ -82,7 +104,9 @@ def test_any_file(lines: list[str], end: str, last: bool) -> None:
     assert on(after)
     assert with_systemd(after) == after
     boot = {"[boot]"}
-    assert [r for r in others(after) if r.strip().lower() not in boot] == [r for r in others(text) if r.strip().lower() not in boot]
+    assert [r for r in others(after) if r.strip().lower() not in boot] == [
+        r for r in others(text) if r.strip().lower() not in boot
+    ]
 
 
 def test_the_plan_writes_it_only_where_systemd_neither_runs_nor_is_asked_for() -> None:

@@ -14,7 +14,9 @@ KEYRING = "/usr/share/keyrings/cuda-archive-keyring.gpg"
 LINE = f"deb [signed-by={KEYRING}] {WSL} /"
 
 
-def row(line: int, enabled: bool = True, signed_by: str | None = KEYRING, uri: str = WSL, suite: str = "/") -> dict[str, Any]:
+def row(
+    line: int, enabled: bool = True, signed_by: str | None = KEYRING, uri: str = WSL, suite: str = "/"
+) -> dict[str, Any]:
     """One source as the probe reports it."""
     return {"line": line, "enabled": enabled, "uri": uri, "suite": suite, "signed_by": signed_by}
 
@@ -40,7 +42,10 @@ STANZAS = [
     (f"{STANZA}Enabled: yes\n", [row(1)]),
     (STANZA.lower().replace(KEYRING.lower(), KEYRING), [row(1)]),
     (STANZA.replace("\n", "\r\n"), [row(1)]),
-    (f"Types: deb\nURIs: {WSL}\nSuites: /\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abcd\n", [row(1, signed_by=None)]),
+    (
+        f"Types: deb\nURIs: {WSL}\nSuites: /\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abcd\n",
+        [row(1, signed_by=None)],
+    ),
     ("Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\nComponents: main\n", []),
     (f"# URIs: {WSL}\nTypes: deb\nURIs: http://mirror.example/debian\nSuites: x\n", []),
 ]
@@ -68,7 +73,9 @@ def test_a_comment_line_inside_a_stanza_does_not_end_it() -> None:
 
 def test_recorded_duplicate() -> None:
     text = (RECORDED / "sources" / "duplicate-cuda.txt").read_text()
-    assert [(found["uri"], found["signed_by"], found["enabled"]) for found in apt.parse_list(text)] == [(WSL, KEYRING, True)] * 2
+    assert [(found["uri"], found["signed_by"], found["enabled"]) for found in apt.parse_list(text)] == [
+        (WSL, KEYRING, True)
+    ] * 2
 
 
 def test_recorded_ubuntu_sources_name_no_cuda() -> None:

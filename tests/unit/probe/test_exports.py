@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ FILES: list[tuple[str, list[tuple[int, str | None]]]] = [
     ("alias nvcc=/usr/local/cuda-12.6/bin/nvcc\n", []),
     ("export PATH=$HOME/bin:$PATH\n", []),
     ("export PATH=/opt/cudatext/bin:$PATH\n", []),
-    ("[ ! -r /etc/profile.d/vllm-workstation-cuda.sh ] || . /etc/profile.d/vllm-workstation-cuda.sh  # vllm-workstation\n", []),
+    (
+        "[ ! -r /etc/profile.d/vllm-workstation-cuda.sh ] || . /etc/profile.d/vllm-workstation-cuda.sh  # vllm-workstation\n",
+        [],
+    ),
 ]
 
 
@@ -49,7 +53,7 @@ def test_real_bash(argv: list[str], file: str, tmp_path: Path) -> None:
 
 
 def test_empty_variable_has_no_entries(tmp_path: Path) -> None:
-    assert exports.shell_environment(["bash", "-lc"], home(tmp_path, bash_profile="")) ["LD_LIBRARY_PATH"] == []
+    assert exports.shell_environment(["bash", "-lc"], home(tmp_path, bash_profile=""))["LD_LIBRARY_PATH"] == []
 
 
 @pytest.mark.parametrize("script", ["exit 3\n", "exec sh -c 'exit 0'\n"])
@@ -61,8 +65,15 @@ def test_observe_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     class Entry:
         pw_dir = home(tmp_path, bashrc="export PATH=/usr/local/cuda-12.6/bin:$PATH\n")
 
-    monkeypatch.setattr(exports.pwd, "getpwuid", lambda uid: Entry)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: Entry)
     found: dict[str, Any] = exports.observe({})
     mine = [line for line in found["lines"] if line["file"].startswith(str(tmp_path))]
-    assert mine == [{"file": f"{tmp_path}/.bashrc", "line": 1, "text": "export PATH=/usr/local/cuda-12.6/bin:$PATH", "version": "12.6"}]
+    assert mine == [
+        {
+            "file": f"{tmp_path}/.bashrc",
+            "line": 1,
+            "text": "export PATH=/usr/local/cuda-12.6/bin:$PATH",
+            "version": "12.6",
+        }
+    ]
     assert "/usr/local/cuda-12.6/bin" in found["interactive"]["PATH"]

@@ -10,14 +10,21 @@ from facts.probe import gpu
 from tests.unit.recorded import Recording, cases, recordings
 
 QUERIES = {"as header-units": "header-units", "as noheader-nounits": "noheader-nounits"}
-IN_CSV = {"memory_total_mib": "memory_total_mib", "memory_free_mib": "memory_free_mib", "driver_version": "driver", "compute_cap": "compute_capability"}
+IN_CSV = {
+    "memory_total_mib": "memory_total_mib",
+    "memory_free_mib": "memory_free_mib",
+    "driver_version": "driver",
+    "compute_cap": "compute_capability",
+}
 
 
 def fields(row: Recording) -> str:
     """The --query-gpu list that a recording was made with."""
     command = row.command
     if command in QUERIES:
-        command = next(r.command for r in recordings("nvidia-smi-csv") if r.file == f"nvidia-smi-csv/{QUERIES[command]}.txt")
+        command = next(
+            r.command for r in recordings("nvidia-smi-csv") if r.file == f"nvidia-smi-csv/{QUERIES[command]}.txt"
+        )
     return command.partition("--query-gpu=")[2].split(" ")[0]
 
 
@@ -29,7 +36,11 @@ WITH_INDEX = [row for row in recordings("nvidia-smi-csv") if fields(row).startsw
 @pytest.mark.parametrize("row", cases(PLAIN))
 def test_banner(row: Recording) -> None:
     found = gpu.parse_banner(row.text)
-    assert (found["driver"], found["cuda"], found["smi"]) == (row.expect["driver"], row.expect["cuda"], row.expect.get("smi_version"))
+    assert (found["driver"], found["cuda"], found["smi"]) == (
+        row.expect["driver"],
+        row.expect["cuda"],
+        row.expect.get("smi_version"),
+    )
 
 
 @pytest.mark.parametrize("row", cases(recordings("nvidia-smi", "error")))
@@ -66,7 +77,9 @@ def test_csv_of_a_failure_is_empty(row: Recording) -> None:
 
 @pytest.mark.parametrize("cell", ["[N/A]", "[Not Supported]", "[Unknown Error]", ""])
 def test_unknown_cells_are_none(cell: str) -> None:
-    (card,) = gpu.parse_query(f"0, {cell}, NVIDIA Tegra, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}")
+    (card,) = gpu.parse_query(
+        f"0, {cell}, NVIDIA Tegra, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}, {cell}"
+    )
     assert card.pop("index") == 0
     assert card.pop("name") == "NVIDIA Tegra"
     assert set(card.values()) == {None}
@@ -84,11 +97,15 @@ def test_ask_of_an_old_program_that_knows_no_compute_cap(tmp_path: Path) -> None
     smi = fake_smi(
         tmp_path,
         'case "$*" in\n *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;;\n'
-        ' *query-gpu*) echo "0, GPU-1, NVIDIA GeForce RTX 3090, 24576, 24000, 470.10, 4, 16, 1, 16";;\nesac\n',
+        ' *query-gpu*) echo "0, GPU-1, NVIDIA GeForce RTX 3090, 24576, 24000, 470.10, 4, 16, 1, 8";;\nesac\n',
     )
     found = gpu._ask(smi)
     assert found["error"] is None
-    assert (found["devices"][0]["compute_capability"], found["devices"][0]["driver"], found["devices"][0]["pcie_width"]) == (None, "470.10", 16)
+    assert (
+        found["devices"][0]["compute_capability"],
+        found["devices"][0]["driver"],
+        found["devices"][0]["pcie_width"],
+    ) == (None, "470.10", 16)
 
 
 @pytest.mark.parametrize("row", cases(recordings("nvidia-smi", "error", "rc")))
@@ -98,10 +115,25 @@ def test_ask_of_a_program_that_fails(row: Recording, tmp_path: Path) -> None:
     assert (found["devices"], found["error"]) == ([], row.text.splitlines()[0])
 
 
+def test_the_links_width_and_generation_now_and_at_most() -> None:
+    (found,) = gpu.parse_query("0, GPU-1, NVIDIA GeForce RTX 4070, 12282, 11000, 580.1, 8.9, 4, 16, 1, 8")
+    assert [found[key] for key in ("pcie_generation", "pcie_width", "pcie_generation_now", "pcie_width_now")] == [
+        4,
+        16,
+        1,
+        8,
+    ]
+
+
 def test_pci_devices(tmp_path: Path) -> None:
     drivers = tmp_path / "drivers" / "nvidia"
     drivers.mkdir(parents=True)
-    bus = {"0000:01:00.0": ("0x10de", "0x030000"), "0000:01:00.1": ("0x10de", "0x040300"), "0000:00:02.0": ("0x8086", "0x030000"), "0000:02:00.0": ("0x10de", "0x030200")}
+    bus = {
+        "0000:01:00.0": ("0x10de", "0x030000"),
+        "0000:01:00.1": ("0x10de", "0x040300"),
+        "0000:00:02.0": ("0x8086", "0x030000"),
+        "0000:02:00.0": ("0x10de", "0x030200"),
+    }
     for address, (vendor, kind) in bus.items():
         base = tmp_path / "devices" / address
         base.mkdir(parents=True)

@@ -12,12 +12,19 @@ import pytest
 from facts.probe import openpgp
 from tests.unit.keys import KEY_A, KEY_B, armored
 
-KEYRINGS = sorted(path for folder in ("/etc/apt/trusted.gpg.d", "/usr/share/keyrings") for path in Path(folder).glob("*") if path.suffix in (".gpg", ".asc"))
+KEYRINGS = sorted(
+    path
+    for folder in ("/etc/apt/trusted.gpg.d", "/usr/share/keyrings")
+    for path in Path(folder).glob("*")
+    if path.suffix in (".gpg", ".asc")
+)
 
 
 def as_gpg_says(path: Path, home: Path) -> list[str]:
     """Primary fingerprints by gpg; 40 digits, so version 4 keys only."""
-    asked = subprocess.run(["gpg", "--homedir", str(home), "--show-keys", "--with-colons", str(path)], capture_output=True, text=True)
+    asked = subprocess.run(
+        ["gpg", "--homedir", str(home), "--show-keys", "--with-colons", str(path)], capture_output=True, text=True
+    )
     found: list[str] = []
     primary = False
     for cells in (line.split(":") for line in asked.stdout.splitlines()):
@@ -52,11 +59,18 @@ def test_two_keys_in_one_file_keep_their_order() -> None:
 
 def test_armor_with_headers_checksum_and_crlf() -> None:
     body = base64.encodebytes(KEY_A[0]).replace(b"\n", b"\r\n")
-    text = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nVersion: GnuPG\r\n\r\n" + body + b"=abcd\r\n-----END PGP PUBLIC KEY BLOCK-----\r\n"
+    text = (
+        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nVersion: GnuPG\r\n\r\n"
+        + body
+        + b"=abcd\r\n-----END PGP PUBLIC KEY BLOCK-----\r\n"
+    )
     assert openpgp.fingerprints(text) == [KEY_A[1]]
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>403</html>", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!!!!\n-----END PGP", KEY_A[0][1:], b"\x99"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>403</html>", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!!!!\n-----END PGP", KEY_A[0][1:], b"\x99"],
+)
 def test_no_key_gives_none(data: bytes) -> None:
     assert openpgp.fingerprints(data) == []
 

@@ -32,9 +32,48 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "number": shell.number,
 }
 # Pieces that the parsers look for, so that random text reaches their inner branches.
-PIECES = ["\n", "\n\n", " ", ", ", "=", ":", "[", "]", "#", '"', "0", "0A", "1F40", "inf", "nan", "9" * 400, "deb", "[signed-by=", "https://x/compute/cuda/repos/a/", "URIs: ",
-          "Enabled: ", "Package: cuda", "Status: ", "Version: ", "ID=", "flags\t: ", "MemTotal: ", " kB", "[boot]", "systemd=", "export PATH=", "/cuda-", "release ", "V1.2.3",
-          "CUDA Version: ", "Driver Version: ", "\ufeff", "\x00", "\u2028", "é"]  # fmt: skip
+PIECES = [
+    "\n",
+    "\n\n",
+    " ",
+    ", ",
+    "=",
+    ":",
+    "[",
+    "]",
+    "#",
+    '"',
+    "0",
+    "0A",
+    "1F40",
+    "inf",
+    "nan",
+    "9" * 400,
+    "deb",
+    "[signed-by=",
+    "https://x/compute/cuda/repos/a/",
+    "URIs: ",
+    "Enabled: ",
+    "Package: cuda",
+    "Status: ",
+    "Version: ",
+    "ID=",
+    "flags\t: ",
+    "MemTotal: ",
+    " kB",
+    "[boot]",
+    "systemd=",
+    "export PATH=",
+    "/cuda-",
+    "release ",
+    "V1.2.3",
+    "CUDA Version: ",
+    "Driver Version: ",
+    "\ufeff",
+    "\x00",
+    "\u2028",
+    "é",
+]
 TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 
 
@@ -44,7 +83,10 @@ def test_any_text(name: str, text: str) -> None:
     PARSERS[name](text)
 
 
-CELLS = st.one_of(st.sampled_from(["0A", "01", "0100007F:1F40", "x:y", ":", "12", "inf", "-"]), st.text("0123456789ABCDEFx:", max_size=9))
+CELLS = st.one_of(
+    st.sampled_from(["0A", "01", "0100007F:1F40", "x:y", ":", "12", "inf", "-"]),
+    st.text("0123456789ABCDEFx:", max_size=9),
+)
 
 
 @given(cells=st.lists(CELLS, min_size=3, max_size=13))
@@ -52,7 +94,13 @@ def test_any_socket_table(cells: list[str]) -> None:
     service.parse_tcp("head\n" + " ".join([*cells[:3], "0A", *cells[3:]]), 8000)
 
 
-@given(cells=st.lists(st.one_of(st.sampled_from(["0", "[N/A]", "inf", "1e999", "24576 MiB", "12.0"]), st.text(max_size=5)), min_size=11, max_size=11))
+@given(
+    cells=st.lists(
+        st.one_of(st.sampled_from(["0", "[N/A]", "inf", "1e999", "24576 MiB", "12.0"]), st.text(max_size=5)),
+        min_size=11,
+        max_size=11,
+    )
+)
 def test_any_csv_row(cells: list[str]) -> None:
     gpu.parse_query(",".join(cells))
 

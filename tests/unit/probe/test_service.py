@@ -16,15 +16,19 @@ from tests.unit.recorded import Recording, cases, recordings
 
 SHOWN = [row for row in recordings("systemd") if row.file.startswith("systemd/show-")]
 IPV6 = (
-    "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    "   0: 00000000000000000000000001000000:1F40 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 23456 1 0000 100 0\n"
+    "  sl  local_address                         remote_address                        "
+    "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 00000000000000000000000001000000:1F40 00000000000000000000000000000000:0000 "
+    "0A 00000000:00000000 00:00000000 00000000  1000        0 23456 1 0000 100 0\n"
 )
 
 
 @pytest.mark.parametrize("row", cases(SHOWN))
 def test_show(row: Recording) -> None:
     found = service.parse_show(row.text)
-    assert {key: found[key] for key in row.expect if key != "rc"} == {key: str(value) for key, value in row.expect.items() if key != "rc"}
+    assert {key: found[key] for key in row.expect if key != "rc"} == {
+        key: str(value) for key, value in row.expect.items() if key != "rc"
+    }
 
 
 def test_show_keeps_equals_signs_in_values() -> None:
@@ -55,7 +59,9 @@ def test_holder_of_a_real_port() -> None:
 
 def test_running_spec_is_read_from_the_process_that_was_started_with_it() -> None:
     env = {"PATH": os.environ["PATH"], service.SPEC: "abc123"}
-    child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(1, flush=True); input()"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert child.stdout is not None
     child.stdout.readline()
     try:
@@ -95,7 +101,10 @@ def test_health_where_nothing_or_nonsense_answers() -> None:
     assert service.health(port) is None
 
 
-@pytest.mark.parametrize(("text", "expected"), [("12", 12), (" 4 \n", 4), ("16.0", 16), ("[N/A]", None), ("", None), (None, None), ("nan", None)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("12", 12), (" 4 \n", 4), ("16.0", 16), ("[N/A]", None), ("", None), (None, None), ("nan", None)],
+)
 def test_number(text: str | None, expected: int | None) -> None:
     assert shell.number(text) == expected
 

@@ -59,7 +59,10 @@ def test_weights(tmp_path: Path) -> None:
     info = (model / "config.json").stat()
     assert found == {
         str(tmp_path / "absent"): None,
-        str(model): {"files": {"config.json": {"size": 2, "mtime_ns": info.st_mtime_ns}}, "verified": {"revision": "r", "files": {}}},
+        str(model): {
+            "files": {"config.json": {"size": 2, "mtime_ns": info.st_mtime_ns}},
+            "verified": {"revision": "r", "files": {}},
+        },
     }
 
 

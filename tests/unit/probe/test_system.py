@@ -29,7 +29,9 @@ def test_os_release_as_distro_reads_it(row: Recording, tmp_path: Path) -> None:
     found = system.parse_os_release(row.text)
     assert found["id"] == theirs.os_release_attr("id").lower()
     assert (found["version_id"] or "") == theirs.os_release_attr("version_id")
-    assert (found["codename"] or "") == (theirs.os_release_attr("version_codename") or theirs.os_release_attr("ubuntu_codename"))
+    assert (found["codename"] or "") == (
+        theirs.os_release_attr("version_codename") or theirs.os_release_attr("ubuntu_codename")
+    )
     assert found["name"] == theirs.os_release_attr("pretty_name")
 
 
@@ -37,14 +39,19 @@ def test_os_release_as_distro_reads_it(row: Recording, tmp_path: Path) -> None:
 def test_cpu_flags(row: Recording) -> None:
     found = system.parse_cpu_flags(row.text)
     named = {"avx": "avx", "avx2": "avx2", "avx512f": "avx512f", "amx": "amx_tile"}
-    assert {key: named[key] in found for key in row.expect if key in named} == {key: value for key, value in row.expect.items() if key in named}
+    assert {key: named[key] in found for key in row.expect if key in named} == {
+        key: value for key, value in row.expect.items() if key in named
+    }
     assert found == [flag for flag in system.CPU_FLAGS if flag in found]
 
 
 @pytest.mark.parametrize("row", cases(MEMORY))
 def test_meminfo(row: Recording) -> None:
     found = system.parse_meminfo(row.text)
-    expected = {key.replace("swap_total_kib", "swap_kib").replace("_kib", "_mib"): value // 1024 for key, value in row.expect.items()}
+    expected = {
+        key.replace("swap_total_kib", "swap_kib").replace("_kib", "_mib"): value // 1024
+        for key, value in row.expect.items()
+    }
     assert {key: found[key] for key in expected} == expected
 
 
@@ -62,5 +69,5 @@ def test_disk_of_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
 def test_container_names_only_what_systemd_or_the_manager_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     there = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
     for path, name in there.items():
-        monkeypatch.setattr(system.os.path, "exists", lambda asked, only=path: asked == only)
+        monkeypatch.setattr(os.path, "exists", lambda asked, only=path: asked == only)
         assert system.container() == name

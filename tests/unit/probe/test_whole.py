@@ -46,7 +46,7 @@ def test_no_subject_fails(direct: dict[str, Any]) -> None:
 def test_the_planner_takes_it(direct: dict[str, Any]) -> None:
     machine = typed(json.loads(json.dumps(direct)))
     assert machine.system.cpus >= 1
-    assert machine.system.python == "%d.%d" % sys.version_info[:2]
+    assert machine.system.python == ".".join(str(part) for part in sys.version_info[:2])
     assert machine.weights == {"/data/model": None}
     assert machine.releases.choice is None
 
@@ -77,7 +77,9 @@ def test_the_command_fits_one_argument_and_runs_in_a_plain_shell(question: str) 
     assert len(command) < 100_000
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stdout)["errors"] == {}
-    empty = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env={"PATH": "/nowhere"})
+    empty = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env={"PATH": "/nowhere"}
+    )
     assert empty.stdout == ""
     assert by_hand(question).startswith("python3 -c ")
 
@@ -97,5 +99,7 @@ def test_packing_is_stable(tmp_path: Path) -> None:
     (tmp_path / "two.py").write_text("WORD = 'hi'\n")
     text = bundle.pack(bundle.sources(tmp_path, "box"))
     assert text == bundle.pack(bundle.sources(tmp_path, "box"))
-    done = subprocess.run([sys.executable, "-c", bundle.LOADER, text, "box.one", "a", "b c"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", bundle.LOADER, text, "box.one", "a", "b c"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "hi ['a', 'b c']\n"

@@ -10,10 +10,22 @@ from tests.unit.recorded import Recording, cases, recordings
 KERNELS = [row for row in recordings("kernel", "wsl", "kernel") if "uname" not in row.file]
 # (osrelease, /proc/version, interop, /dev/dxg, version): WSL's own kernels as issues of microsoft/WSL name them, and kernels that users built.
 RELEASES = [
-    ("5.15.153.1-microsoft-standard-WSL2", "Linux version 5.15.153.1-microsoft-standard-WSL2 (root@941d701f84f1)", True, True, 2),
+    (
+        "5.15.153.1-microsoft-standard-WSL2",
+        "Linux version 5.15.153.1-microsoft-standard-WSL2 (root@941d701f84f1)",
+        True,
+        True,
+        2,
+    ),
     ("6.6.87.2-microsoft-standard-WSL2", "", False, False, 2),
     ("4.19.128-microsoft-standard", "", True, False, 2),
-    ("4.4.0-19041-Microsoft", "Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) (gcc version 5.4.0)", True, False, 1),
+    (
+        "4.4.0-19041-Microsoft",
+        "Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) (gcc version 5.4.0)",
+        True,
+        False,
+        1,
+    ),
     ("4.4.0", "Linux version 4.4.0 (Microsoft@Microsoft.com)", True, False, 1),
     ("6.1.21.2-WSL2-custom", "", True, True, 2),
     ("6.9.0-mine", "Linux version 6.9.0-mine (me@box)", True, True, 2),
@@ -27,7 +39,7 @@ CONFS = [
     ("[boot]\nsystemd=true\n", "true"),
     ("[boot]\r\nsystemd=true\r\n", "true"),
     ("\ufeff[boot]\nsystemd = True # yes\n", "True"),
-    ("[ Boot ]\n SystemD = \"false\" ; no\n", "false"),
+    ('[ Boot ]\n SystemD = "false" ; no\n', "false"),
     ("# [boot]\n#systemd=true\n", None),
     ("[boot]\n;systemd=true\ncommand=service docker start\n", None),
     ("[automount]\nsystemd=true\n", None),
@@ -49,7 +61,10 @@ def test_known_kernels(osrelease: str, version: str, interop: bool, dxg: bool, e
     assert wsl.wsl_version(osrelease, version, interop, dxg) == expected
 
 
-@pytest.mark.parametrize(("osrelease", "expected"), [("5.15.153.1-microsoft-standard-WSL2", "5.15.153.1"), ("6.8.0-57-generic", "6.8.0"), ("", None), ("x", None)])
+@pytest.mark.parametrize(
+    ("osrelease", "expected"),
+    [("5.15.153.1-microsoft-standard-WSL2", "5.15.153.1"), ("6.8.0-57-generic", "6.8.0"), ("", None), ("x", None)],
+)
 def test_kernel(osrelease: str, expected: str | None) -> None:
     assert wsl.kernel(osrelease) == expected
 
