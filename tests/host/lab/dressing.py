@@ -97,7 +97,9 @@ def _wsl(root: Path, flavour: Flavour, marks: Marks, built: Path) -> None:
     (root / "init").write_text("#!/bin/sh\nexit 0\n")
     (root / "init").chmod(0o755)
     for name in ("wslpath", "wslinfo"):
-        (root / "usr/bin" / name).symlink_to("/init")
+        path = root / "usr/bin" / name
+        path.unlink(missing_ok=True)  # a layer has it already
+        path.symlink_to("/init")
     if flavour.wsl == 2:
         marks.devices.append("/dev/dxg")
         _wsl_libraries(root, built)
@@ -106,7 +108,7 @@ def _wsl(root: Path, flavour: Flavour, marks: Marks, built: Path) -> None:
 def _of_its_own(root: Path) -> None:
     """No container: systemd-detect-virt would still see the cgroup namespace, so a stand-in."""
     path = root / "usr/bin/systemd-detect-virt"
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.write_text(
         '#!/bin/sh\n# standin: a machine of its own\n[ "$1" = -q ] || echo none\nexit 1\n'
     )
