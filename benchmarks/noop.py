@@ -46,8 +46,8 @@ def ssh_probe(lab: Lab, hosts: list[Host]) -> Callable[[], None]:
 
     def once() -> None:
         options = f"-i {lab.ssh_key} -o UserKnownHostsFile={lab.known_hosts} -o LogLevel=ERROR"
-        lines = [f"ssh {options} ops@{host.address} {shlex.quote(command)} >/dev/null &" for host in hosts]
-        lab.run(["bash", "-c", "\n".join([*lines, "wait"])])
+        lines = [f"ssh {options} ops@{host.address} {shlex.quote(command)} </dev/null >/dev/null &" for host in hosts]
+        lab.run(["bash", "-s"], text="\n".join([*lines, "wait"]))
 
     return once
 
