@@ -20,7 +20,8 @@ def begin() -> Workstation:
         raise DeployError(f"{host.name}: {error}. Nothing was changed; settings are in group_data/all.py.") from None
     _no_delay()
     report.register(state)
-    password = any(getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD"))
+    given = [getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD")]
+    password = any([*given, host.data.get("_sudo_password"), host.data.get("_use_sudo_password")])
     return workstation.of(host, wanted, password)
 
 
@@ -36,8 +37,8 @@ def base(ws: Workstation) -> None:
     """A machine that can be looked at, with packages and our tools."""
     check.python(ws, name="Find python3")
     check.machine(ws, name="Check the machine")
-    packages.no_driver(ws, name="Keep Linux drivers out of WSL")
     packages.present(ws, name="Install build tools")
+    packages.no_driver(ws, name="Keep Linux drivers out of WSL")
     tools.present(ws, name="Install our tools")
     release.chosen(ws, name="Choose the vLLM release")
 

@@ -5,5 +5,6 @@ from deploy import compose
 ws = compose.begin()
 compose.base(ws)
 compose.weights_started(ws)
-compose.vllm(ws)
+if ws.plan and ws.plan.engine == "cpu":  # the small model is converted with vLLM's own libraries
+    compose.vllm(ws)
 compose.weights(ws)

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# The system's own interpreter, isolated: a file in the current directory must never be imported (by root, even).
+PYTHON = '"$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)"'
 
 # An importer over a dictionary: `from . import shell` works on the target as it does here.
 LOADER = """

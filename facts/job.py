@@ -8,6 +8,8 @@ from typing import Any
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from facts import bundle
+
 
 class Job(FactBase[dict[str, Any]]):
     """
@@ -26,7 +28,7 @@ class Job(FactBase[dict[str, Any]]):
     @override
     def command(self, helper: str, root: str, job: str, seconds: int = 5) -> StringCommand:
         ask = StringCommand(
-            "python3", QuoteString(helper), "job-wait", QuoteString(root), QuoteString(job), str(seconds)
+            bundle.PYTHON, QuoteString(helper), "job-wait", QuoteString(root), QuoteString(job), str(seconds)
         )
         return StringCommand(ask, "|| true")
 

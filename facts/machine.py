@@ -33,7 +33,11 @@ class Machine(FactBase[dict[str, Any] | None]):
     def command(self, query: str) -> StringCommand:
         """`query`: JSON text with `root`, `port`, `unit`, `files`, `models`."""
         python = StringCommand(
-            "python3 -c", QuoteString(bundle.LOADER), QuoteString(bundle.probe()), "probe.main", QuoteString(query)
+            f"{bundle.PYTHON} -I -c",
+            QuoteString(bundle.LOADER),
+            QuoteString(bundle.probe()),
+            "probe.main",
+            QuoteString(query),
         )
         return StringCommand("if command -v python3 >/dev/null; then", python, "; else true; fi")
 
@@ -46,12 +50,15 @@ class Machine(FactBase[dict[str, Any] | None]):
         return None
 
 
-def query(root: str, port: int, unit: str, files: list[str], models: list[str]) -> str:
+def query(root: str, port: int, unit: str, files: list[str], models: list[str], repository: str = "") -> str:
     """The query of a probe, as its JSON text (stable, so that one question is one key)."""
-    return json.dumps({"root": root, "port": port, "unit": unit, "files": files, "models": models}, sort_keys=True)
+    return json.dumps(
+        {"root": root, "port": port, "unit": unit, "files": files, "models": models, "repository": repository},
+        sort_keys=True,
+    )
 
 
 def by_hand(text: str) -> str:
     """The command that asks `text` without pyinfra, for benchmarks and for people."""
-    words = ["python3", "-c", bundle.LOADER, bundle.probe(), "probe.main", text]
-    return " ".join(shlex.quote(word) for word in words)
+    words = [bundle.LOADER, bundle.probe(), "probe.main", text]
+    return f"{bundle.PYTHON} -I -c " + " ".join(shlex.quote(word) for word in words)

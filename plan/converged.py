@@ -34,6 +34,7 @@ def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:
             f"packages missing: {' '.join(missing_packages(machine, plan.packages))}",
         ),
         (plan.toolkit is not None and plan.toolkit_version is None, "the CUDA toolkit is not installed"),
+        (_no_nvcc(machine, settings, plan), "a fresh login shell does not find nvcc"),
         (plan.choice is None, "no release is chosen"),
         (plan.choice is not None and machine.releases.current != plan.choice.lock, "current is not the chosen release"),
         (plan.model is not None and not ready(machine, plan.model), "the model is not there or was changed"),
@@ -46,6 +47,13 @@ def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:
     return [words for wrong, words in checks if wrong]
 
 
+def _no_nvcc(machine: Machine, settings: Settings, plan: Plan) -> bool:
+    """Whether the exports are wanted and a login shell lacks them; unknown counts as there."""
+    path = machine.exports.login.get("PATH")
+    wanted = settings.exports and plan.toolkit_version is not None and path is not None
+    return wanted and f"/usr/local/cuda-{plan.toolkit_version}/bin" not in (path or [])
+
+
 def next_steps(plan: Plan) -> str | None:
     """What a person must still type; None where nothing."""
     if plan.supervisor != "wsl-restart":
@@ -53,4 +61,5 @@ def next_steps(plan: Plan) -> str | None:
     return (
         "everything is in place; systemd starts it with WSL. Type in Windows PowerShell:\n    "
         + wslconf.COMMANDS.replace("\n", "\n    ")
+        + "\nIf the server does not run after that, WSL is older than 0.67.6: wsl --update, and the same again."
     )

@@ -18,7 +18,7 @@ def needed(machine: Machine, model: Model, release_gib: float, release_there: bo
         parts["vLLM and PyTorch"] = release_gib
     if model.kind != "directory" and not ready(machine, model):
         seen = machine.weights.get(model.directory)
-        there = sum(file.size for file in seen.files.values()) if seen else 0
+        there = sum(file.size for file in seen.files.values()) + seen.partial_bytes if seen else 0
         parts["model"] = max(0.0, model.bytes - there) / GIB
     if toolkit:
         parts["CUDA toolkit"] = TOOLKIT_GIB

@@ -31,18 +31,30 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
                 remedy="Set engine = auto or cpu.",
             )
         return _cpu(machine, "this machine has no NVIDIA GPU")
-    if Version(card.compute_capability or "0") < LEAST_CAPABILITY:
+    if card.compute_capability is None:
+        return Refusal(
+            code="DRIVER-OLD",
+            message=f"the driver ({card.driver or 'of unknown version'}) is too old to say what {card.name} can do.",
+            remedy="Update the NVIDIA driver (in WSL: on the Windows side) and run this again.",
+        )
+    if not capable(card):
         return Refusal(
             code="GPU-OLD",
-            message=f"{card.name} has compute capability {card.compute_capability or 'unknown'}; vLLM serves gpt-oss-20b from 8.0 on.",
+            message=f"{card.name} has compute capability {card.compute_capability}; vLLM serves gpt-oss-20b from 8.0 on.",
             remedy="Use an RTX 30 series card or newer, or set engine = cpu for a small stand-in model.",
         )
     return "cuda", Reason(text=f"{card.name} with driver {card.driver} can run gpt-oss-20b.", evidence="read")
 
 
+def capable(card: Gpu) -> bool:
+    """Whether vLLM can run gpt-oss-20b's MXFP4 experts on this card at all."""
+    return Version(card.compute_capability or "0") >= LEAST_CAPABILITY
+
+
 def best_gpu(machine: Machine) -> Gpu | None:
     """The card that our running server holds, else the one with the most free memory (the lowest index where equal)."""
     cards = machine.gpu.devices
+    cards = [card for card in cards if capable(card)] or list(cards)
     if memory.server_holds_card(machine):
         cards = [card for card in cards if memory.is_planned_card(machine, card)] or cards
     return max(cards, key=lambda card: (card.memory_free_mib or card.memory_total_mib or 0, -card.index), default=None)

@@ -183,6 +183,7 @@ class WeightFile(Seen):
 
 class Weights(Seen):
     files: dict[str, WeightFile] = {}
+    partial_bytes: int = 0
     verified: dict[str, Any] | None = None
 
 

@@ -138,8 +138,8 @@ def _packages(machine: Machine, supervisor: str, picked: Candidate) -> list[str]
     wanted = [*BASE_PACKAGES, *picked.release.packages, *(f"python{v}-venv" for v in [system] if v)]
     if picked.python in machine.system.pythons:
         wanted.append(f"python{picked.python}-dev")
-    if supervisor == "systemd":
-        wanted += ["dbus-user-session", "libpam-systemd"]
+    if supervisor != "supervisord":
+        wanted += ["dbus-user-session", "libpam-systemd", "systemd-sysv"]
     return sorted(set(wanted))
 
 
@@ -170,6 +170,8 @@ def _notes(
     machine: Machine, settings: Settings, base: dict[str, Any], drivers: list[str], version: str | None
 ) -> list[Note]:
     notes = exports.notes(machine, version) if base["engine"] == "cuda" and settings.exports else []
+    if machine.wsl.version:
+        notes.append(Note(code="WSL-IDLE", message=wslconf.IDLE))
     if drivers and not settings.remove_wsl_driver:
         text = f"a Linux NVIDIA driver is installed inside WSL ({', '.join(drivers)}), which can hide the GPU. "
         notes.append(

@@ -134,6 +134,9 @@ def _obstacle(release: Release, machine: Machine, needs_offload: bool) -> str | 
     driver = next((card.driver for card in machine.gpu.devices if card.driver), None)
     if driver is None or Version(driver) < Version(release.driver):
         return f"needs driver {release.driver} or newer, here is {driver or 'an unknown one'}"
+    card = max((Version(c.compute_capability) for c in machine.gpu.devices if c.compute_capability), default=None)
+    if card is not None and card < Version(release.capability):
+        return f"needs compute capability {release.capability}, here is {card}"
     if needs_offload and not (release.offload.wsl if machine.wsl.version else release.offload.native):
         return "cannot keep weights in host memory, which this card needs"
     return None
@@ -147,7 +150,7 @@ def _python(release: Release, machine: Machine) -> str:
 
 def key(found: list[Candidate], settings: Settings) -> str:
     """Digest of the question put to the resolver: the same question keeps its recorded answer."""
-    question: list[Any] = [settings.vllm_release, settings.find_links]
+    question: list[Any] = [settings.vllm_release]
     question += [
         [c.release.requirements, c.release.indexes, c.release.index_strategy, c.release.overrides, c.python]
         for c in found

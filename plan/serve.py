@@ -87,9 +87,15 @@ def render(
         fitted = _fit(machine, card)
         if isinstance(fitted, Refusal):
             return fitted
-        wanted |= fitted[0]
+        wanted |= (
+            fitted[0]
+            if model.is_gpt_oss
+            else {"gpu_memory_utilization": fitted[0]["gpu_memory_utilization"], "max_num_seqs": 8}
+        )
         environment |= fitted[1]
         reasons += fitted[2]
+    if settings.max_model_len != "auto" or settings.gpu_memory_utilization != "auto":
+        wanted.pop("kv_cache_memory_bytes", None)  # the admin sizes the KV cache
     wanted |= _wishes(settings, model, environment, machine)
     if isinstance(settings.async_scheduling, bool) and base >= Version("0.14") and settings.async_scheduling:
         wanted.pop("async_scheduling")  # on by default since 0.14
@@ -125,7 +131,11 @@ def _fit(machine: Machine, card: Gpu) -> tuple[dict[str, Any], dict[str, str], l
             separators=(",", ":"),
         ),
     }
-    environment = {"CUDA_VISIBLE_DEVICES": str(card.index)} if len(machine.gpu.devices) > 1 else {}
+    environment = (
+        {"CUDA_VISIBLE_DEVICES": str(card.index), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        if len(machine.gpu.devices) > 1
+        else {}
+    )
     if (card.compute_capability or "").startswith(TRITON_MARLIN):
         wanted |= {"attention_backend": "TRITON_ATTN", "moe_backend": "marlin"}
     if profile.offload_gib:

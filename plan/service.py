@@ -50,7 +50,7 @@ def files(machine: Machine, settings: Settings, supervisor: str, model: Model, s
         Text(path=f"{root}/service/environment", content=_environment(serve), mode="600"),
         Text(path=f"{root}/service/plan.json", content=_start_plan(settings, model, serve), mode="600"),
     ]
-    context = {"root": root, "unit": UNIT, "served": model.served, "start_timeout": settings.start_timeout}
+    context = {"root": root, "unit": UNIT, "served": model.served, "start_timeout": settings.start_timeout + 60}
     if supervisor == "supervisord":
         found.append(
             Text(
@@ -74,7 +74,7 @@ def _environment(serve: Serve) -> str:
 
 
 def _start_plan(settings: Settings, model: Model, serve: Serve) -> str:
-    known = model.kind != "directory"
+    known = model.is_gpt_oss or model.kind == "packaged"
     plan = {
         "arguments": serve.arguments,
         "port": settings.port,

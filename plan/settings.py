@@ -50,7 +50,9 @@ class Settings(BaseModel):
     model_revision: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9a-f]{40})$")] = "auto"
     hf_endpoint: Url = "https://huggingface.co"
     find_links: str = ""
-    root: Annotated[str, StringConstraints(pattern=r"^(/|~/)[^\s%$'\"\\]+$")] = "~/.local/share/vllm-workstation"
+    root: Annotated[str, StringConstraints(pattern=r"^(~/|/[^\s%$'\"\\/]+/)[^\s%$'\"\\]+$")] = (
+        "~/.local/share/vllm-workstation"
+    )
 
     cuda_version: CudaVersion = "auto"
     cuda_repository: Url = REPOSITORY
@@ -77,6 +79,13 @@ class Settings(BaseModel):
             float(value) if type(value) is int and 0 <= value <= 1 else value
         )  # `--data gpu_memory_utilization=1` arrives as an int
 
+    @field_validator("root")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        if "//" in value or ".." in value.split("/"):
+            raise ValueError("not a plain path")
+        return value.rstrip("/")
+
     @field_validator("cuda_version")
     @classmethod
     def _dotted(cls, value: str) -> str:
@@ -95,7 +104,7 @@ ALLOWED = {
     "model": "auto, a repository such as openai/gpt-oss-20b, or a directory such as /data/gpt-oss-20b",
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
-    "root": "a path such as ~/.local/share/vllm-workstation, without spaces, quotes, $ or %",
+    "root": "a path such as ~/.local/share/vllm-workstation, at least two levels deep, without spaces, quotes, $ or %",
     "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
     "cuda_repository": "a URL such as " + REPOSITORY,
     "cuda_key_fingerprint": "auto (NVIDIA's) or 40 hexadecimal digits",

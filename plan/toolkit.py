@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import BaseModel, ConfigDict
 
 from plan import platform
@@ -10,6 +12,10 @@ from plan.settings import Settings
 
 KEYRING = "/usr/share/keyrings/cuda-archive-keyring.gpg"  # where NVIDIA's cuda-keyring package puts it too
 PREFERENCES = "/etc/apt/preferences.d/vllm-workstation-no-driver"
+DRIVERS = (
+    "cuda cuda-drivers* cuda-runtime-* nvidia-driver* nvidia-open* nvidia-dkms-* nvidia-kernel-* nvidia-utils-* nvidia-compute-utils-* "
+    "nvidia-firmware-* nvidia-settings nvidia-modprobe libnvidia-* xserver-xorg-video-nvidia* libcuda1"
+)
 NEWER_MINORS = 6  # suites carry different minors (ubuntu2604 starts at 13-1): the first of the same major that there is
 
 
@@ -51,7 +57,7 @@ def choose(machine: Machine, settings: Settings, cuda: str | None) -> Toolkit | 
         disable=_in_the_way(machine, base, good[:1]),
         add=not good,
         retired_keyrings=_retired(machine),
-        preferences=_preferences() if machine.wsl.version else None,
+        preferences=_preferences(machine, base),
     )
 
 
@@ -93,12 +99,19 @@ def _retired(machine: Machine) -> list[str]:
     )
 
 
-def _preferences() -> str:
-    packages = "cuda cuda-drivers* cuda-runtime-* nvidia-driver-* nvidia-open* nvidia-dkms-* libnvidia-compute-* libnvidia-gl-* libcuda1"
-    return (
-        "# written by vllm-workstation: in WSL the driver is Windows' own; a Linux driver in here breaks the GPU\n"
-        f"Package: {packages}\nPin: release *\nPin-Priority: -1\n"
-    )
+def _preferences(machine: Machine, base: str) -> str | None:
+    """Keep drivers away: all of them in WSL; elsewhere those of this repository, unless the user set it up for its drivers."""
+    if not machine.wsl.version and "cuda-keyring" in machine.packages.installed:
+        return None
+    pin = "release *" if machine.wsl.version else f"origin {_site(base)}"
+    why = "in WSL the driver is Windows' own" if machine.wsl.version else "the driver is the distribution's"
+    return f"# written by vllm-workstation: {why}\nPackage: {DRIVERS}\nPin: {pin}\nPin-Priority: -1\n"
+
+
+def _site(url: str) -> str:
+    """The host name in a URL; empty for a folder, which is apt's own name for its origin."""
+    found = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", url)
+    return f'"{found.group(1)}"' if found else '""'
 
 
 def installed(machine: Machine, toolkit: Toolkit) -> str | None:

@@ -7,6 +7,11 @@ import re
 PATH = "/etc/wsl.conf"
 MARK = "# systemd=true: set by vllm-workstation"
 COMMANDS = "wsl --shutdown\nwsl"
+# systemd services do not keep a distribution alive (MicrosoftDocs/WSL systemd.md, read 2026-11-22).
+IDLE = (
+    "Windows stops WSL some seconds after its last window closes, and the server with it. Keep a window open, or set "
+    "instanceIdleTimeout=-1 under [general] and vmIdleTimeout=-1 under [wsl2] in %UserProfile%\\.wslconfig."
+)
 
 
 def with_systemd(text: str | None) -> str:

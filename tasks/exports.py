@@ -42,6 +42,8 @@ def profile(ws: Workstation) -> Iterator[StringCommand]:
         yield ws.as_root(helper.write(exports.PROFILE, content, "644"))
     if hooks != 1:
         yield ws.as_root(
-            f"touch {exports.BASHRC} && {DROP} && printf '%s\\n'", QuoteString(exports.HOOK), f">> {exports.BASHRC}"
+            f"touch {exports.BASHRC} && {DROP} && sed -i '$a\\' {exports.BASHRC} && printf '%s\\n'",
+            QuoteString(exports.HOOK),
+            f">> {exports.BASHRC}",
         )
     ws.forget()

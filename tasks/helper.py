@@ -13,6 +13,8 @@ from typing import Any
 
 from pyinfra.api import QuoteString, StringCommand
 
+from facts import bundle
+
 HERE = Path(__file__).parent
 TOOLS = HERE.parent / "requirements" / "tools.txt"
 MAIN = "import sys\nfrom remote import main\nmain.main(sys.argv[1:])\n"
@@ -56,7 +58,7 @@ def path(root: str) -> str:
 def command(root: str, *words: str | dict[str, Any]) -> StringCommand:
     """Run one command of the helper; mappings are handed over as JSON."""
     texts = [json.dumps(word, sort_keys=True) if isinstance(word, dict) else word for word in words]
-    return StringCommand("/usr/bin/env python3", QuoteString(path(root)), *(QuoteString(text) for text in texts))
+    return StringCommand(bundle.PYTHON, QuoteString(path(root)), *(QuoteString(text) for text in texts))
 
 
 def job(root: str, name: str, runner: str, *words: str | dict[str, Any]) -> StringCommand:

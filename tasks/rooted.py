@@ -23,7 +23,7 @@ def _packed() -> str:
 def program(name: str, *words: str) -> StringCommand:
     """`python3` running `act.<name>` with these words."""
     return StringCommand(
-        "python3 -c",
+        f"{bundle.PYTHON} -I -c",
         QuoteString(bundle.LOADER),
         QuoteString(_packed()),
         f"act.{name}",

@@ -23,13 +23,17 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         return
     path = helper.path(ws.root)
     seen, tools = ws.machine.files.get(path), ws.machine.releases.tools
+    module = ws.machine.files.get(f"{ws.root}/lib/vllm_workstation_defaults.py")
     fresh = seen is not None and seen.sha256 == helper.digest()
+    fresh = fresh and module is not None and module.sha256 == helper.sha256(helper.defaults())
     whole = tools is not None and tools.python_works and (tools.complete or {}).get("digest") == helper.tools_digest()
+    whole = whole and tools is not None and (tools.python or "").startswith(ws.machine.system.python + ".")
     if fresh and whole:
         host.noop("the tools are there")
         return
     if not fresh:
-        yield StringCommand("mkdir -p", QuoteString(ws.root), "&& chmod 700", QuoteString(ws.root))
+        root = QuoteString(ws.root)  # only a directory that we make is ours to close
+        yield StringCommand("test -d", root, "|| { mkdir -p", root, "&& chmod 700", root, "; }")
         yield helper.write(path, helper.archive(), "600")
         yield helper.write(f"{ws.root}/lib/vllm_workstation_defaults.py", helper.defaults(), "600")
     if not whole:

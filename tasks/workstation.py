@@ -43,7 +43,7 @@ class Workstation:
             f"{root}/lib/vllm_workstation_defaults.py",
         ]  # fmt: skip
         models = [self.settings.model] if self.settings.model.startswith(("/", "~/")) else []
-        return query(root, self.settings.port, service.UNIT, files, models)
+        return query(root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository)
 
     @property
     def machine(self) -> Machine | None:

@@ -11,12 +11,17 @@ from . import openpgp, shell
 CUDA = re.compile(r"/compute/cuda/repos/")
 
 
-def parse_list(text: str) -> List[Dict[str, Any]]:
+def _cuda(uri: str, repository: str) -> bool:
+    """Whether a source is NVIDIA's CUDA repository or the lab's mirror of it."""
+    return bool(CUDA.search(uri)) or bool(repository and uri.startswith(repository.rstrip("/") + "/"))
+
+
+def parse_list(text: str, repository: str = "") -> List[Dict[str, Any]]:
     """CUDA lines of a one-line-style source file: `line` (from 1), `enabled`, `uri`, `suite`, `signed_by`."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         match = re.match(r"^\s*(#\s*)?deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)", line)
-        if match and CUDA.search(match.group(3)):
+        if match and _cuda(match.group(3), repository):
             options = match.group(2) or ""
             signed = re.search(r"signed-by=(\S+)", options, re.I)
             found.append(
@@ -31,13 +36,13 @@ def parse_list(text: str) -> List[Dict[str, Any]]:
     return found
 
 
-def parse_sources(text: str) -> List[Dict[str, Any]]:
+def parse_sources(text: str, repository: str = "") -> List[Dict[str, Any]]:
     """CUDA stanzas of a deb822 source file, in the same shape; `line` is where the stanza starts."""
     found = []
     line = 1
     for stanza in re.split(r"(\n\s*\n)", text):
         fields = {k.lower(): v.strip() for k, v in re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", stanza, re.M)}
-        if CUDA.search(fields.get("uris", "")):
+        if _cuda(fields.get("uris", ""), repository):
             found.append(
                 {
                     "line": line,
@@ -52,14 +57,14 @@ def parse_sources(text: str) -> List[Dict[str, Any]]:
     return found
 
 
-def sources() -> List[Dict[str, Any]]:
+def sources(repository: str) -> List[Dict[str, Any]]:
     """Every CUDA source that apt reads, with its file."""
     found = []
     for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*")):
         text = shell.read(path)
         if text is not None and path.endswith((".list", ".sources")):
             parse = parse_sources if path.endswith(".sources") else parse_list
-            found += [dict(source, file=path) for source in parse(text)]
+            found += [dict(source, file=path) for source in parse(text, repository)]
     return found
 
 
@@ -81,9 +86,11 @@ def keys() -> Dict[str, List[str]]:
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """Everything of this subject."""
-    lists = [name for name in shell.listing("/var/lib/apt/lists") if "compute_cuda_repos" in name]
+    repository = query.get("repository") or ""
+    own = repository.partition("://")[2].strip("/").replace("/", "_") or "compute_cuda_repos"
+    lists = [name for name in shell.listing("/var/lib/apt/lists") if "compute_cuda_repos" in name or own in name]
     return {
-        "cuda_sources": sources(),
+        "cuda_sources": sources(repository),
         "keys": keys(),
         "cuda_lists": bool(lists),
         "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*")),

@@ -27,17 +27,19 @@ def parse_startup(text: str) -> List[Dict[str, Any]]:
     return found
 
 
-def shell_environment(argv: List[str], home: str) -> Dict[str, List[str]]:
-    """Non-empty entries of PATH and LD_LIBRARY_PATH in a fresh shell; {} where it does not answer in 5 s."""
+def shell_environment(startup: str, home: str) -> Dict[str, List[str]]:
+    """Non-empty entries of PATH and LD_LIBRARY_PATH in a fresh shell that read `startup`; {} where it does not answer in 5 s."""
     mark = "__vllm_workstation__"
     script = 'printf \'%s%%s\\n%s%%s\\n\' "$PATH" "$LD_LIBRARY_PATH"' % (mark, mark)
-    answer = shell.run(argv + [script], timeout=5, env={"HOME": home, "LD_LIBRARY_PATH": ""})
+    read = "[ ! -r %s ] || . %s; " % (startup, startup)
+    argv = ["bash", "--noprofile", "--norc", "-c", "PS1=x; " + read + script]
+    answer = shell.run(argv, timeout=5, env={"HOME": home, "LD_LIBRARY_PATH": ""})
     values = [line[len(mark) :] for line in answer.out.splitlines() if line.startswith(mark)]
     return {name: value.split(":") if value else [] for name, value in zip(VARIABLES, values)}
 
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
-    """Everything of this subject; `login` and `interactive` are what bash really sets."""
+    """Everything of this subject; `login` and `interactive` are what bash sets before the user's own files."""
     home = pwd.getpwuid(os.geteuid()).pw_dir
     lines = []
     for path in [os.path.join(home, name) for name in STARTUP_FILES] + ["/etc/bash.bashrc", "/etc/environment"]:
@@ -45,6 +47,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     return {
         "lines": lines,
         "hooks": sum(HOOK in line for line in (shell.read("/etc/bash.bashrc") or "").splitlines()),
-        "login": shell_environment(["bash", "-lc"], home),
-        "interactive": shell_environment(["bash", "-ic"], home),
+        # The system's part alone: the user's own files are read above, never run, since they may start things.
+        "login": shell_environment("/etc/profile", home),
+        "interactive": shell_environment("/etc/bash.bashrc", home),
     }

@@ -9,7 +9,7 @@ from . import shell
 
 # Everything that a plan may ask for or complain about; the rest would only make the answer long.
 WANTED = re.compile(
-    r"^(python3([.]\d+)?(-dev|-venv|-minimal)?|gcc(-\d+)?|g\+\+|build-essential|libnuma1|ca-certificates|curl|sudo|dbus-user-session|libpam-systemd"
+    r"^(python3([.]\d+)?(-dev|-venv|-minimal)?|gcc(-\d+)?|g\+\+|build-essential|libnuma1|ca-certificates|curl|sudo|dbus-user-session|libpam-systemd|systemd-sysv"
     r"|cuda.*|libcuda.*|nvidia.*|libnvidia.*|xserver-xorg-video-nvidia.*|libcudnn.*|docker.*|podman)$"
 )
 

@@ -56,6 +56,7 @@ def _sockets(pid: str) -> "set[str]":
 
 def _process(pid: str) -> Dict[str, Any]:
     command = (shell.read("/proc/%s/cmdline" % pid) or "").replace("\0", " ").strip()
+    command = re.sub(r"(--api-key[ =])\S+", r"\1***", command)
     return {"pid": int(pid), "command": command[:300], "spec": running_spec(int(pid))}
 
 
@@ -68,8 +69,8 @@ def running_spec(pid: int) -> Optional[str]:
 
 
 def health(port: int) -> Optional[int]:
-    """HTTP status of /health on loopback; None where nothing answers within 3 s."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    """HTTP status of /health on loopback; None where nothing answers within 10 s."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status

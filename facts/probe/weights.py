@@ -20,7 +20,14 @@ def describe(path: str) -> Any:
         if os.path.isfile(full) and not name.startswith("."):
             info = os.stat(full)
             files[name] = {"size": info.st_size, "mtime_ns": info.st_mtime_ns}
-    return {"files": files, "verified": releases.load(os.path.join(path, MARK))}
+    return {"files": files, "partial_bytes": _partial(path), "verified": releases.load(os.path.join(path, MARK))}
+
+
+def _partial(path: str) -> int:
+    """Bytes of unfinished downloads, which huggingface_hub keeps beside the files."""
+    folder = os.path.join(path, ".cache/huggingface/download")
+    names = [name for name in shell.listing(folder) if name.endswith(".incomplete")]
+    return sum(os.path.getsize(os.path.join(folder, name)) for name in names)
 
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:

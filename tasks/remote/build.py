@@ -5,37 +5,52 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import subprocess
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from . import common, jobs, terminal
 
 SMOKE_LIMIT = 600  # seconds; importing vLLM takes 10 to 60
 INSTALLED = ".installed"
 COMPLETE = ".complete"
+# Import everything the server needs; vLLM's compiled part too, which a PyTorch of another day breaks.
+SMOKE = """
+import torch, vllm
+from openai import OpenAI
+try:
+    import vllm._C
+except ImportError as error:
+    if "undefined symbol" in str(error):
+        raise
+print(vllm.__version__, torch.__version__)
+"""
 
 
 def build(root: str, order: Dict[str, Any]) -> None:
     """Make releases/<lock> whole. `order`: lock, release, python, alias, find_links. Raises common.Failure."""
     venv = "%s/releases/%s" % (root, order["lock"])
-    if os.path.exists(os.path.join(venv, COMPLETE)) and os.path.exists(venv + "/bin/python"):
-        return
     started = time.time()
     env = common.environment(root, order["find_links"])
-    _venv(root, venv, order["python"], env)
-    moved = _install(root, venv, order["lock"], env)
-    if order["alias"]:
-        write_alias(venv, order["alias"])
-    common.write(os.path.join(venv, INSTALLED), json.dumps({"bytes": moved}))
-    jobs.progress(root, "build", {"stage": "testing that it starts"})
-    version = smoke(venv, env)
+    there = os.path.exists(os.path.join(venv, INSTALLED)) and os.path.exists(venv + "/bin/python")
+    if not there:  # one that was installed may be serving: it is mended in place, never emptied
+        _venv(root, venv, order["python"], env)
+    moved = _install(root, venv, order, env)
+    try:
+        version = smoke(root, venv, env)
+    except common.Failure:
+        if not there:
+            raise
+        moved += _install(root, venv, order, env, ["--reinstall"])
+        version = smoke(root, venv, env)
     mark = {
         "lock": order["lock"],
         "release": order["release"],
         "vllm": version,
         "bytes": moved,
         "seconds": round(time.time() - started, 1),
+        "distributions": distributions(venv),
     }
     common.write(os.path.join(venv, COMPLETE), json.dumps(mark))
     common.log("built %s in %.0f s" % (version, time.time() - started))
@@ -61,8 +76,18 @@ def _venv(root: str, venv: str, python: str, env: Dict[str, str]) -> None:
         )
 
 
-def _install(root: str, venv: str, lock: str, env: Dict[str, str]) -> int:
-    """Install the lock; returns the bytes downloaded."""
+def distributions(venv: str) -> Dict[str, str]:
+    """`{normalised name: version}` as the probe reads it, to notice later what somebody else installed."""
+    found = {}
+    for path in glob.glob(glob.escape(venv) + "/lib/python3*/site-packages/*.dist-info"):
+        name, _, version = os.path.basename(path)[: -len(".dist-info")].partition("-")
+        found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    return found
+
+
+def _install(root: str, venv: str, order: Dict[str, Any], env: Dict[str, str], more: Sequence[str] = ()) -> int:
+    """Install exactly the lock; returns the bytes downloaded."""
+    lock = order["lock"]
     argv = [
         root + "/tools/bin/uv",
         "pip",
@@ -71,6 +96,7 @@ def _install(root: str, venv: str, lock: str, env: Dict[str, str]) -> int:
         venv + "/bin/python",
         "%s/locks/%s/pylock.toml" % (root, lock),
     ]
+    argv += more
     last: Dict[str, float] = {}
 
     def report(values: Dict[str, float]) -> None:
@@ -83,6 +109,9 @@ def _install(root: str, venv: str, lock: str, env: Dict[str, str]) -> int:
         raise common.Failure(
             "the wheels could not be installed: %s. Run this again; what was downloaded is kept." % " ".join(words)
         )
+    if order["alias"]:
+        write_alias(venv, order["alias"])
+    common.write(os.path.join(venv, INSTALLED), json.dumps({"lock": lock}))
     return int(last.get("bytes", 0))
 
 
@@ -100,11 +129,11 @@ def write_alias(venv: str, alias: Dict[str, str]) -> None:
     common.write(folder + "/RECORD", "".join("%s/%s,,\n" % (os.path.basename(folder), name) for name in names))
 
 
-def smoke(venv: str, env: Dict[str, str]) -> str:
+def smoke(root: str, venv: str, env: Dict[str, str]) -> str:
     """Import, command line and libraries of a fresh release; returns `vllm --version`. Raises common.Failure."""
+    jobs.progress(root, "build", {"stage": "testing that it starts"})
     env = dict(env, VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1")
-    code = "import torch, vllm; from openai import OpenAI; print(vllm.__version__, torch.__version__)"
-    tests = [[venv + "/bin/python", "-c", code], [venv + "/bin/vllm", "--version"]]
+    tests = [[venv + "/bin/python", "-c", SMOKE], [venv + "/bin/vllm", "--version"]]
     pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     running = [subprocess.Popen(argv, env=env, cwd="/", **pipe) for argv in tests]  # type: ignore[call-overload]
     answers = []

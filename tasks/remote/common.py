@@ -72,7 +72,14 @@ def environment(root: str, find_links: str = "") -> Dict[str, str]:
     if os.path.exists(CA_BUNDLE):  # uv, pip and requests carry lists of their own, which a site's proxy is not in
         for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
             env.setdefault(name, CA_BUNDLE)
-    env.update({"UV_CACHE_DIR": root + "/cache/uv", "UV_NO_PROGRESS": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    env.update(
+        {
+            "UV_CACHE_DIR": root + "/cache/uv",
+            "UV_PYTHON_INSTALL_DIR": root + "/python",
+            "UV_NO_PROGRESS": "0",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+    )
     env.setdefault("UV_HTTP_TIMEOUT", "60")
     if find_links and (find_links.startswith("http") or os.path.exists(find_links)):
         env.update({"UV_FIND_LINKS": find_links, "PIP_FIND_LINKS": find_links})

@@ -5,9 +5,11 @@ A job holds a kernel lock on jobs/<name>/lock while it lives, so a dead one neve
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,14 +31,16 @@ def start(root: str, name: str, argv: List[str]) -> str:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return "joined"
+        if (common.load(base + "/status.json") or {}).get("argv") == argv:
+            return "joined"
+        _replace(base, lock)
     os.set_inheritable(lock, True)
     if os.path.exists(base + "/progress.json"):
         os.unlink(base + "/progress.json")
-    common.write(base + "/status.json", json.dumps({"state": "running", "since": time.time()}))
+    common.write(base + "/status.json", json.dumps({"state": "running", "since": time.time(), "argv": argv}))
     log = os.open(base + "/log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     own = os.path.abspath(sys.argv[0])
-    subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, own, "job-run", root, name, str(lock)] + argv,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -45,12 +49,28 @@ def start(root: str, name: str, argv: List[str]) -> str:
         close_fds=True,
         pass_fds=[lock],
     )
+    common.write(base + "/pid", str(process.pid))
     return "started"
+
+
+def _replace(base: str, lock: int) -> None:
+    """A job of this name with another order runs: end it, and wait for its lock."""
+    with contextlib.suppress(OSError, ValueError), open(base + "/pid") as file:
+        os.killpg(int(file.read()), signal.SIGKILL)
+    for _ in range(100):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise common.Failure(
+        "another run is at work here (%s). Wait for it to end and run this again." % os.path.basename(base)
+    )
 
 
 def run(root: str, name: str, lock: int, argv: List[str]) -> int:
     """Inside the background process: run the work, which holds the lock too, and write how it ended."""
-    code = subprocess.call(argv, pass_fds=[lock])
+    code = subprocess.call([sys.executable if argv[0] == "python3" else argv[0]] + argv[1:], pass_fds=[lock])
     lines = tail(root, name, 12)
     state = {"state": "done" if code == 0 else "failed", "code": code, "lines": lines, "ended": time.time()}
     common.write(folder(root, name) + "/status.json", json.dumps(state))

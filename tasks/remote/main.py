@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from typing import Any, Callable, Dict, List
 
@@ -47,8 +48,10 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
 def main(argv: List[str]) -> None:
     """Run one command."""
     os.umask(0o077)
+    os.chdir("/")  # nothing of the current directory is imported or read
     try:
         COMMANDS[argv[0]](*argv[1:])
     except common.Failure as failure:
-        sys.stderr.write("%s\n" % failure)
-        sys.exit(1)
+        sys.exit(str(failure))
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.exit("%s: %s. Mend that and run this again; what served before still does." % (argv[0], error))

@@ -14,14 +14,15 @@ def run(root: str) -> None:
     plan = common.load(root + "/service/plan.json")
     if not plan:
         raise common.Failure("service/plan.json is missing. Run deploy/full.py again.")
-    for name, value in environment_file(root + "/service/environment").items():
+    ours = environment_file(root + "/service/environment")
+    for name in common.FOREIGN:
+        if name not in ours:
+            os.environ.pop(name, None)
+    for name, value in ours.items():
         os.environ.setdefault(name, value)
     if plan["key"]:
         os.environ["VLLM_API_KEY"] = key(root)
     os.environ["PATH"] = root + "/current/bin:" + os.environ.get("PATH", "/usr/bin:/bin")
-    for name in common.FOREIGN:
-        if name != "PYTHONPATH":
-            os.environ.pop(name, None)
     os.execv(root + "/current/bin/vllm", [root + "/current/bin/vllm"] + plan["arguments"])
 
 

@@ -31,6 +31,9 @@ KEPT = ("plan.json", "environment")
 
 def remember(root: str) -> None:
     """Keep what has just answered: release, start plan and environment."""
+    answered, plan = common.load(root + "/service/answered") or {}, common.load(root + "/service/plan.json") or {}
+    if answered.get("spec") != plan.get("spec"):
+        return
     for name in KEPT:
         with open("%s/service/%s" % (root, name)) as file:
             common.write("%s/service/good/%s" % (root, name), file.read(), 0o600)
@@ -67,7 +70,8 @@ def _systemd(root: str) -> None:
     since = time.time()
     for argv in (["daemon-reload"], ["unmask", UNIT], ["reset-failed", UNIT], ["enable", UNIT]):
         subprocess.run(["systemctl", "--user"] + argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen(["systemctl", "--user", "restart", UNIT], env=env)
+    verb = "start" if _starting(root, env) else "restart"  # one that loads this very plan is waited for
+    process = subprocess.Popen(["systemctl", "--user", verb, UNIT], env=env)
     while process.poll() is None:
         time.sleep(1)
         words = journal(env, since, 1)
@@ -75,6 +79,23 @@ def _systemd(root: str) -> None:
     if process.returncode:
         _stop_failed(env)
         raise common.Failure(_death(journal(env, since, 200), "journalctl --user -u vllm-workstation"))
+
+
+def _starting(root: str, env: Dict[str, str]) -> bool:
+    """Whether the unit is on its way up with the plan that is wanted."""
+    argv = ["systemctl", "--user", "show", UNIT, "-p", "ActiveState", "-p", "MainPID", "--value"]
+    words = subprocess.run(argv, env=env, stdout=subprocess.PIPE).stdout.decode().split()
+    if "activating" not in words:
+        return False
+    pid = next((word for word in words if word.isdigit()), "0")
+    try:
+        with open("/proc/%s/environ" % pid) as file:
+            return (
+                "VLLM_WORKSTATION_SPEC=%s\0" % (common.load(root + "/service/plan.json") or {}).get("spec")
+                in file.read()
+            )
+    except OSError:
+        return False
 
 
 def _stop_failed(env: Dict[str, str]) -> None:
@@ -94,7 +115,11 @@ ERRORS = ("Error", "error:", "failed", "Failure", "out of memory", "refused", "n
 
 def _death(lines: List[str], where: str) -> str:
     """The most telling lines of a log: errors, without frames and requests; where none is, the last ones."""
-    told = [line for line in lines if "stopped while starting" not in line and '"GET /' not in line and '"POST /' not in line]
+    told = [
+        line
+        for line in lines
+        if "stopped while starting" not in line and '"GET /' not in line and '"POST /' not in line
+    ]
     telling = [line for line in told if any(word in line for word in ERRORS)]
     words = list(dict.fromkeys(telling or told or lines))[-6:]
     return "the server did not start; %s shows all. Its last words:\n    %s" % (where, "\n    ".join(words))

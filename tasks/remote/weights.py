@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from . import common, jobs
 
 MARK = ".verified.json"
-WANTED = (".json", ".jinja", ".safetensors")
+WANTED = (".json", ".jinja", ".safetensors", "tokenizer.model", "vocab.txt", "merges.txt")
 Files = Dict[str, Tuple[int, Optional[str]]]
 
 
