@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,15 +13,16 @@ from facts.job import Job
 from tasks import helper
 from tasks.workstation import Workstation
 
-EVERY = 5  # seconds between lines
+EVERY = 5  # seconds between looks; a line that says nothing new is left out
+HEARTBEAT = 30  # seconds after which it is said again
 
 
 def follow(ws: Workstation, job: str, what: str) -> Iterator[StringCommand]:
     """Yield nothing while the job runs, and a failing command with its last words where it fails. For use at execute time."""
-    state, said = _ask(ws, job), ""
+    state, said, since = _ask(ws, job), "", time.monotonic()
     while state["state"] == "running":
-        if line(state) != said:
-            said = line(state)
+        if line(state) != said or time.monotonic() - since > HEARTBEAT:
+            said, since = line(state), time.monotonic()
             logger.info(f"{ws.host.print_prefix}{what}: {said}")
         state = _ask(ws, job)
     if state["state"] == "done":

@@ -31,7 +31,7 @@ def start(root: str, name: str, argv: List[str]) -> str:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        if (common.load(base + "/status.json") or {}).get("argv") == argv:
+        if _same_order(base, argv):
             return "joined"
         _replace(base, lock)
     os.set_inheritable(lock, True)
@@ -51,6 +51,15 @@ def start(root: str, name: str, argv: List[str]) -> str:
     )
     common.write(base + "/pid", str(process.pid))
     return "started"
+
+
+def _same_order(base: str, argv: List[str]) -> bool:
+    """Whether the job that runs was started with this order; one that starts now writes it down within a moment."""
+    for _ in range(20):
+        if (common.load(base + "/status.json") or {}).get("argv") == argv:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _replace(base: str, lock: int) -> None:

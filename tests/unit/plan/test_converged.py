@@ -36,7 +36,7 @@ def test_a_finished_machine_has_nothing_left(name: str) -> None:
 def test_a_bare_machine_has_everything_left() -> None:
     bare = changed(machine(RTX_4090), "packages", installed={})
     assert left(bare) == [
-        "packages missing: build-essential ca-certificates dbus-user-session libpam-systemd python3.12-dev python3.12-venv",
+        "packages missing: build-essential ca-certificates dbus-user-session libpam-systemd python3.12-dev python3.12-venv systemd-sysv",
         "the CUDA toolkit is not installed", "no release is chosen", "the model is not there or was changed", SERVER,
     ]  # fmt: skip
 

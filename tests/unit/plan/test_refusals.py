@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[Machine, dict[str, object], str, list[str]]] = {
         ["/mnt/c/vllm", "~/.local/share/vllm-workstation"],
     ),
     "Turing": (machine(RTX_2080TI), {}, "GPU-OLD", ["RTX 2080 Ti", "7.5", "8.0", "RTX 30", "engine = cpu"]),
-    "capability unknown": (machine(card(capability=None)), {}, "GPU-OLD", ["unknown"]),
+    "capability unknown": (machine(card(capability=None)), {}, "DRIVER-OLD", ["too old", "Update the NVIDIA driver"]),
     "no GPU, cuda asked": (machine(), {"engine": "cuda"}, "NO-GPU", ["engine = auto"]),
     "no driver": (
         changed(machine(), "gpu", pci=PCI),

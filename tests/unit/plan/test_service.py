@@ -57,7 +57,7 @@ def test_unit() -> None:
     assert run["ExecStart"] == f"{ROOT}/current/bin/python {ROOT}/lib/helper.pyz serve {ROOT}"
     assert run["ExecStartPost"] == f"{ROOT}/current/bin/python {ROOT}/lib/helper.pyz chat {ROOT}"
     assert (run["TimeoutStartSec"], run["Restart"], run["KillMode"], run["EnvironmentFile"]) == (
-        "900",
+        "960",  # a minute more than the chat waits, so that it can say why
         "on-failure",
         "mixed",
         f"{ROOT}/service/environment",

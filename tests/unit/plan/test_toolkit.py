@@ -62,7 +62,8 @@ def test_suite_and_key(system: tuple[str, str], wsl: int, suite: str, file: str,
     assert found.source_line == f"deb [signed-by={KEYRING}] {REPOSITORY}/{suite}/x86_64/ /"
     assert found.source_file == f"/etc/apt/sources.list.d/cuda-{suite}-x86_64.list"
     assert (found.key_url, found.fingerprint) == (f"{REPOSITORY}/{suite}/x86_64/{file}", fingerprint)
-    assert (found.preferences is not None) == bool(wsl)
+    pin = "release *" if wsl else 'origin "developer.download.nvidia.com"'
+    assert f"Pin: {pin}\n" in (found.preferences or "")
 
 
 def test_every_supported_system_has_a_repository_and_every_repository_one_key() -> None:
@@ -148,14 +149,19 @@ def test_retired_keyrings() -> None:
     assert not toolkit.source_ready(with_apt(source(), keys={**keys, KEYRING: [OLD]}), choose(seen))
 
 
+def test_a_repository_set_up_for_its_drivers_is_left_to_the_user() -> None:
+    seen = machine(RTX_4090)
+    keyring = {"cuda-keyring": {"version": "1.1-1", "state": "installed"}}
+    seen = changed(seen, "packages", installed={**seen.packages.model_dump()["installed"], **keyring})
+    assert choose(seen).preferences is None
+
+
 def test_no_driver_can_come_from_apt_in_wsl() -> None:
     text = choose(machine(RTX_4090, wsl=2)).preferences
     assert text is not None
     fields = dict(line.split(": ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert (fields["Pin"], fields["Pin-Priority"]) == ("release *", "-1")
-    assert {"cuda", "cuda-drivers*", "nvidia-driver-*", "libnvidia-compute-*", "libcuda1"} <= set(
-        fields["Package"].split()
-    )
+    assert {"cuda", "cuda-drivers*", "nvidia-driver*", "libnvidia-*", "libcuda1"} <= set(fields["Package"].split())
     assert not [
         name for name in fields["Package"].split() if "cuda-toolkit".startswith(name.rstrip("*")) and name.endswith("*")
     ]

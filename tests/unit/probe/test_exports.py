@@ -44,21 +44,34 @@ def home(folder: Path, **files: str) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize(("argv", "file"), [(["bash", "-lc"], "bash_profile"), (["bash", "-ic"], "bashrc")])
-def test_real_bash(argv: list[str], file: str, tmp_path: Path) -> None:
-    script = "echo welcome\nexport PATH=/usr/local/cuda-12.8/bin:$PATH\nexport LD_LIBRARY_PATH=/a:/b\n"
-    found = exports.shell_environment(argv, home(tmp_path, **{file: script}))
+def startup(folder: Path, text: str) -> str:
+    """A startup file."""
+    (folder / "startup").write_text(text)
+    return str(folder / "startup")
+
+
+def test_real_bash(tmp_path: Path) -> None:
+    script = 'echo welcome\n[ -z "$PS1" ] && return\nexport PATH=/usr/local/cuda-12.8/bin:$PATH\nexport LD_LIBRARY_PATH=/a:/b\n'
+    found = exports.shell_environment(startup(tmp_path, script), str(tmp_path))
     assert found["PATH"][0] == "/usr/local/cuda-12.8/bin"
     assert found["LD_LIBRARY_PATH"] == ["/a", "/b"]
 
 
 def test_empty_variable_has_no_entries(tmp_path: Path) -> None:
-    assert exports.shell_environment(["bash", "-lc"], home(tmp_path, bash_profile=""))["LD_LIBRARY_PATH"] == []
+    assert exports.shell_environment(startup(tmp_path, ""), str(tmp_path))["LD_LIBRARY_PATH"] == []
+
+
+def test_the_users_own_files_are_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    home(tmp_path, bashrc=f"touch {mark}\n", bash_profile=f"touch {mark}\n", profile=f"touch {mark}\n")
+    exports.shell_environment("/etc/profile", str(tmp_path))
+    exports.shell_environment("/etc/bash.bashrc", str(tmp_path))
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize("script", ["exit 3\n", "exec sh -c 'exit 0'\n"])
 def test_a_shell_that_leaves_gives_nothing(script: str, tmp_path: Path) -> None:
-    assert exports.shell_environment(["bash", "-lc"], home(tmp_path, bash_profile=script)) == {}
+    assert exports.shell_environment(startup(tmp_path, script), str(tmp_path)) == {}
 
 
 def test_observe_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,4 +89,4 @@ def test_observe_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             "version": "12.6",
         }
     ]
-    assert "/usr/local/cuda-12.6/bin" in found["interactive"]["PATH"]
+    assert set(found["login"]) == {"PATH", "LD_LIBRARY_PATH"}

@@ -61,6 +61,7 @@ def test_weights(tmp_path: Path) -> None:
         str(tmp_path / "absent"): None,
         str(model): {
             "files": {"config.json": {"size": 2, "mtime_ns": info.st_mtime_ns}},
+            "partial_bytes": 0,
             "verified": {"revision": "r", "files": {}},
         },
     }

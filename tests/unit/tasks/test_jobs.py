@@ -80,15 +80,20 @@ def test_a_job_that_fails_leaves_its_words(root: Path) -> None:
 
 
 def test_it_outlives_the_command_that_started_it_and_a_second_start_joins(root: Path) -> None:
-    assert (
-        start(root, "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo ended".replace("go", f"{root}/go"))
-        == "started"
-    )
-    assert start(root, "echo never") == "joined"
+    script = "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo ended".replace("go", f"{root}/go")
+    assert start(root, script) == "started"
+    assert start(root, script) == "joined"
     running = state(root, 0.3)
     assert running["state"] == "running"
     (root / "go").touch()
     assert state(root)["lines"] == ["begun", "ended"]
+
+
+def test_another_order_takes_the_place_of_the_first(root: Path) -> None:
+    assert start(root, f"sleep 60; touch {root}/late") == "started"
+    assert start(root, "echo other") == "started"
+    assert (state(root)["state"], state(root)["lines"]) == ("done", ["other"])
+    assert not (root / "late").exists()
 
 
 def test_wait_returns_as_soon_as_it_ends(root: Path) -> None:

@@ -19,6 +19,7 @@ def serving(root: Path, release: str, spec: str, whole: bool = True) -> None:
     common.link(str(root / "current"), f"releases/{release}")
     common.write(str(root / "service" / "plan.json"), json.dumps({"spec": spec}))
     common.write(str(root / "service" / "environment"), f"SPEC={spec}\n")
+    common.write(str(root / "service" / "answered"), json.dumps({"spec": spec}))
 
 
 def state(root: Path) -> tuple[str, str, str]:
@@ -79,6 +80,13 @@ def test_a_start_that_answers_is_remembered(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(start, "_supervisord", lambda root: None)
     start.run(str(tmp_path), "supervisord")
     assert (tmp_path / "service" / "good" / "release").read_text() == "releases/aa"
+
+
+def test_what_did_not_answer_is_not_remembered(tmp_path: Path) -> None:
+    serving(tmp_path, "aa", "1")
+    common.write(str(tmp_path / "service" / "answered"), json.dumps({"spec": "of another plan"}))
+    start.remember(str(tmp_path))
+    assert not (tmp_path / "service" / "good").exists()
 
 
 def test_the_telling_lines_once_each_and_the_last_six() -> None:
