@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from plan import service, wslconf
 from plan.machine import Machine
 from plan.model import ready
@@ -13,7 +15,7 @@ LOCAL = ("127.0.0.1", "localhost", "0.0.0.0")
 
 def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
     """Whether the server that runs is the planned one, enabled, and healthy."""
-    if plan.serve is None:
+    if plan.serve is None or (settings.require_api_key and not _key_held(machine)):
         return False
     healthy = machine.service.health == 200 or settings.host not in LOCAL
     if plan.supervisor == "supervisord":
@@ -24,6 +26,25 @@ def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
         return False
     unread = set(unit.drop_ins_on_disk) - set(unit.drop_ins)  # systemd does not notice a new drop-in by itself
     return unit.spec == plan.serve.spec and healthy and not unread
+
+
+def _key_held(machine: Machine) -> bool:
+    """Whether the server answered under the key that the file holds now; where either is unknown it counts as so."""
+    try:
+        answered = json.loads(machine.service.answered or "{}").get("key")
+    except (ValueError, AttributeError):
+        return True
+    return answered is None or machine.service.key_digest in (None, answered)
+
+
+def port_taken(machine: Machine, settings: Settings) -> str | None:
+    """Who else holds the port, and what to do; our own server is replaced, nobody else's."""
+    ours = bool((machine.service.unit and machine.service.unit.pid) or machine.service.supervised)
+    for holder in machine.service.port_holders:
+        if holder.spec is None and not (ours and holder.pid is None):
+            who = f"process {holder.pid} ({holder.command})" if holder.pid else "another user's process"
+            return f"port {settings.port} is taken by {who}. Stop it, or set port to a free one, and run this again."
+    return None
 
 
 def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:

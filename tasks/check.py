@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pyinfra import host
 from pyinfra.api import StringCommand
 
+from plan.converged import port_taken
 from tasks import helper
 from tasks.task import task
 from tasks.workstation import Workstation
@@ -43,5 +44,9 @@ def machine(ws: Workstation) -> Iterator[StringCommand]:
         return
     if ws.plan.refusals:
         yield helper.fail("\n".join(str(refusal) for refusal in ws.plan.refusals))
+        return
+    taken = port_taken(ws.machine, ws.settings) if ws.machine else None
+    if taken:  # said before anything is downloaded
+        yield helper.fail(taken)
         return
     host.noop(" ".join(reason.text for reason in ws.plan.reasons))

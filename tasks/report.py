@@ -41,9 +41,9 @@ def register(state: State) -> None:
 def table() -> None:
     """One line a host: serving, changed or not, failed and why."""
     state = _state[0]
-    rows = [(host.name, *_row(state, host)) for host in state.inventory]
     if not state.op_meta:
         return
+    rows = [(host.name, *_row(state, host)) for host in state.inventory]
     width = max(len(row[0]) for row in rows)
     logger.info("")
     for name, word, text in rows:
@@ -60,7 +60,7 @@ def _row(state: State, host: Host) -> tuple[str, str]:
     if ws is None:
         return "FAILED", "not reached"
     if ws.verified is None:
-        refusals = ws.plan.refusals if ws.plan else []
+        refusals = ws.last_plan.refusals if ws.last_plan else []
         if refusals:
             return "REFUSED", "\n".join(str(refusal) for refusal in refusals)
         if not _done(state, host):

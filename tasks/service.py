@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
 
 from plan import service
-from plan.converged import serving
+from plan.converged import port_taken, serving
 from plan.machine import Machine
 from tasks import helper, progress
 from tasks.task import task
@@ -100,20 +100,10 @@ def running(ws: Workstation) -> Iterator[StringCommand]:
     if serving(ws.machine, ws.settings, ws.plan):
         host.noop("the server runs as planned")
         return
-    other = _port_taken(ws, ws.machine)
+    other = port_taken(ws.machine, ws.settings)
     if other:
         yield helper.fail(other)
         return
     yield helper.job(ws.root, "start", "python3", "start", ws.root, ws.plan.supervisor)
     yield from progress.follow(ws, "start", "server")
     ws.forget()
-
-
-def _port_taken(ws: Workstation, machine: Machine) -> str | None:
-    """Who else holds the port; our own server is replaced, nobody else's."""
-    ours = bool((machine.service.unit and machine.service.unit.pid) or machine.service.supervised)
-    for holder in machine.service.port_holders:
-        if holder.spec is None and not (ours and holder.pid is None):
-            who = f"process {holder.pid} ({holder.command})" if holder.pid else "another user's process"
-            return f"port {ws.settings.port} is taken by {who}. Stop it, or set port to a free one, and run this again."
-    return None

@@ -28,6 +28,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
     fresh = fresh and module is not None and module.sha256 == helper.sha256(helper.defaults())
     whole = tools is not None and tools.python_works and (tools.complete or {}).get("digest") == helper.tools_digest()
     whole = whole and tools is not None and (tools.python or "").startswith(ws.machine.system.python + ".")
+    whole = whole and tools is not None and set(tools.distributions) >= {"uv", "huggingface-hub", "supervisor"}
     if fresh and whole:
         host.noop("the tools are there")
         return

@@ -63,6 +63,11 @@ class Workstation:
             self._plan = plan.make(self.machine, self.settings, self.sudo_password)
         return self._plan
 
+    @property
+    def last_plan(self) -> Plan | None:
+        """The plan as it is known, without a look: for the end of a run."""
+        return self._plan
+
     def forget(self) -> None:
         """The machine was changed."""
         self._machine = self._plan = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -89,6 +90,7 @@ def ask(client: Any, plan: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 
 def _record(root: str, plan: Dict[str, Any], answers: List[Dict[str, Any]]) -> Dict[str, Any]:
-    record = {"spec": plan["spec"], "at": int(time.time()), "answers": answers}
+    held = hashlib.sha256(key(root).encode()).hexdigest()[:16] if plan["key"] else None
+    record = {"spec": plan["spec"], "key": held, "at": int(time.time()), "answers": answers}
     common.write(root + "/service/answered", json.dumps(record, indent=1), 0o600)
     return record

@@ -53,5 +53,7 @@ def main(argv: List[str]) -> None:
         COMMANDS[argv[0]](*argv[1:])
     except common.Failure as failure:
         sys.exit(str(failure))
+    except KeyboardInterrupt:
+        sys.exit("interrupted. Run this again: it goes on where it stopped.")
     except (OSError, subprocess.SubprocessError) as error:
         sys.exit("%s: %s. Mend that and run this again; what served before still does." % (argv[0], error))

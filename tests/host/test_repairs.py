@@ -113,3 +113,14 @@ def test_users_drop_in_survives(lab: Lab, host: MakeHost, tmp_path: Path) -> Non
     pid = machine.ssh("pgrep -u ops -f 'vllm serve' | head -1").stdout.strip()
     assert "MINE=1" in machine.ssh(f"tr '\\0' '\\n' </proc/{pid}/environ").stdout
     assert "Paris" in chat(machine)["choices"][0]["message"]["content"]
+
+
+def test_a_lost_key_means_a_new_one_that_works(lab: Lab, host: MakeHost, tmp_path: Path) -> None:
+    """An emptied key file: a new key is made, the server is restarted under it, and the run after that changes nothing."""
+    machine = host("wsl-24.04", [BIG])
+    where = inventory(lab, tmp_path, [machine], "ops")
+    assert run(lab, where, "deploy/full.py", "-y").code == 0
+    machine.ssh(f": > {ROOT}/service/api-key", user="ops")
+    assert run(lab, where, "deploy/full.py", "-y").code == 0
+    assert "Paris" in chat(machine)["choices"][0]["message"]["content"]
+    assert run(lab, where, "deploy/full.py", "-y", "--json").changes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -133,3 +134,13 @@ def test_before_the_restart_of_wsl_the_server_is_not_asked_for_and_the_commands_
     steps = next_steps(made)
     assert steps is not None and "wsl --shutdown" in steps and "PowerShell" in steps
     assert next_steps(plan.make(DONE, Settings())) is None
+
+
+@pytest.mark.parametrize(
+    ("answered", "held", "serves"), [("a", "a", True), ("a", "b", False), (None, "b", True), ("a", None, True)]
+)
+def test_a_server_under_another_key_does_not_run_as_planned(
+    answered: str | None, held: str | None, serves: bool
+) -> None:
+    seen = changed(DONE, "service", answered=json.dumps({"key": answered}), key_digest=held)
+    assert (SERVER not in left(seen, Settings())) == serves

@@ -105,14 +105,14 @@ def test_a_host_that_serves(changes: tuple[bool, ...], word: str, known: dict[st
 
 
 def test_a_dry_run(known: dict[str, Any]) -> None:
-    known["pc-01"] = SimpleNamespace(verified=None, plan=None)
+    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
     assert row(state(PC)) == ("planned", "nothing was done yet")
 
 
 def test_a_host_that_was_not_reached(known: dict[str, Any]) -> None:
     assert row(state(PC, failed=(PC,))) == ("FAILED", "unreachable; the connection's own error is above")
     assert row(state(PC)) == ("FAILED", "not reached")
-    known["pc-01"] = SimpleNamespace(verified=None, plan=None)
+    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
     assert row(state(PC, failed=(PC,))) == ("FAILED", "the connection was lost")
 
 
@@ -128,7 +128,7 @@ STDERR = [
 
 @pytest.mark.parametrize(("stderr", "words"), STDERR)
 def test_a_host_that_failed_says_in_which_step_and_why(stderr: str | None, words: str, known: dict[str, Any]) -> None:
-    known["pc-01"] = SimpleNamespace(verified=None, plan=None)
+    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
     running = state(PC, failed=(PC,), results=(Result(False, stderr),))
     report.Watcher.operation_host_error(running, PC, "0")  # type: ignore[arg-type]
     assert row(running) == ("FAILED", f"Build the vLLM release: {words}")
@@ -141,13 +141,13 @@ def test_the_table_has_one_row_a_host_in_one_column(known: dict[str, Any], monke
     known.update(
         {
             "pc-01": SimpleNamespace(verified="type:\n    wsl --shutdown"),
-            "a-long-name": SimpleNamespace(verified=None, plan=None),
+            "a-long-name": SimpleNamespace(verified=None, last_plan=None),
         }
     )
     report._state.append(state(PC, long, results=(Result(True),)))
     report.table()
     refused = machine(wsl=1)
-    known["pc-01"] = SimpleNamespace(verified=None, plan=plan.make(refused, Settings()))
+    known["pc-01"] = SimpleNamespace(verified=None, last_plan=plan.make(refused, Settings()))
     assert row(state(PC))[0] == "REFUSED"
     assert [line.rstrip() for line in lines] == [
         "", "pc-01        changed    type:", "                            wsl --shutdown", "a-long-name  changed    done",
