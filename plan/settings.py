@@ -147,13 +147,11 @@ def _explain(key: str, value: Any) -> str:
 
 def _together(settings: Settings) -> None:
     """Settings that are fine alone but not together."""
-    length, batched, seqs = settings.max_model_len, settings.max_num_batched_tokens, settings.max_num_seqs
+    batched, seqs = settings.max_num_batched_tokens, settings.max_num_seqs
     if isinstance(batched, int) and isinstance(seqs, int) and batched < seqs:
         raise SettingsError(
             f"setting max_num_batched_tokens = {batched} cannot be used with max_num_seqs = {seqs}: vLLM needs at least one token a sequence"
         )
-    if isinstance(length, int) and length > 131072:
-        raise SettingsError(f"setting max_model_len = {length} cannot be used: gpt-oss-20b ends at 131072")
     if settings.engine == "cpu" and settings.vllm_release == "gptoss":
         raise SettingsError(
             "setting vllm_release = 'gptoss' cannot be used with engine = 'cpu': that build needs an NVIDIA GPU"

@@ -24,7 +24,6 @@ class Workstation:
         self.sudo_password = sudo_password
         self._machine: Machine | None = None
         self._plan: Plan | None = None
-        self.changed = False
         self.verified: str | None = None  # how the run ended here, set by the last operation
 
     def __str__(self) -> str:
@@ -71,7 +70,6 @@ class Workstation:
     def forget(self) -> None:
         """The machine was changed."""
         self._machine = self._plan = None
-        self.changed = True
 
     @property
     def root(self) -> str:
