@@ -14,6 +14,7 @@ from typing import Any
 from pyinfra.api import QuoteString, StringCommand
 
 from facts import bundle
+from tasks import plugin
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parent / "requirements" / "tools.txt"
@@ -27,12 +28,13 @@ def archive() -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         _add(file, "__main__.py", MAIN)
         _add(file, "remote/tools.txt", TOOLS.read_text())
+        _add(file, f"remote/{plugin.file_name()}", plugin.wheel())
         for path in sorted((HERE / "remote").glob("*.py")):
             _add(file, f"remote/{path.name}", path.read_text())
     return buffer.getvalue()
 
 
-def _add(file: zipfile.ZipFile, name: str, text: str) -> None:
+def _add(file: zipfile.ZipFile, name: str, text: str | bytes) -> None:
     info = zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     file.writestr(info, text)

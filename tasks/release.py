@@ -10,7 +10,7 @@ from pyinfra.api import StringCommand
 
 from plan.machine import Venv
 from plan.plan import Plan
-from tasks import helper, progress
+from tasks import helper, plugin, progress
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -55,7 +55,12 @@ def built(ws: Workstation) -> bool:
     if ws.plan is None or ws.plan.choice is None or ws.machine is None:
         return False
     venv = ws.machine.releases.releases.get(ws.plan.choice.lock, Venv())
-    return venv.python_works and venv.complete is not None and _untouched(venv)
+    return venv.python_works and venv.complete is not None and _untouched(venv) and _has_plugin(ws.plan, venv)
+
+
+def _has_plugin(wanted: Plan, venv: Venv) -> bool:
+    """Whether the venv has the plugin that the plan counts on."""
+    return not wanted.plugin or venv.distributions.get("vllm-workstation-plugin") == wanted.plugin
 
 
 def _untouched(venv: Venv) -> bool:
@@ -87,6 +92,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         "python": choice.python,
         "alias": release.alias,
         "find_links": ws.settings.find_links,
+        "plugin": plugin.file_name() if ws.plan.plugin else None,
     }
     yield helper.job(root, "build", "python3", "build", root, order)
     yield from progress.follow(ws, "build", "vLLM")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import time
@@ -111,8 +112,33 @@ def _install(root: str, venv: str, order: Dict[str, Any], env: Dict[str, str], m
         )
     if order["alias"]:
         write_alias(venv, order["alias"])
+    if order.get("plugin"):
+        _plugin(root, venv, order["plugin"], env)
     common.write(os.path.join(venv, INSTALLED), json.dumps({"lock": lock}))
     return int(last.get("bytes", 0))
+
+
+def _plugin(root: str, venv: str, name: str, env: Dict[str, str]) -> None:
+    """Install our vLLM plugin, which travels in this helper."""
+    path = "%s/lib/%s" % (root, name)
+    with open(path, "wb") as file:
+        file.write(pkgutil.get_data("remote", name) or b"")
+    argv = [
+        root + "/tools/bin/uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--reinstall",
+        "--python",
+        venv + "/bin/python",
+        path,
+    ]
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        words = done.stdout.decode("utf-8", "replace").strip()
+        raise common.Failure("our vLLM plugin could not be installed: %s. Set plugin = off, or report it." % words)
 
 
 def write_alias(venv: str, alias: Dict[str, str]) -> None:

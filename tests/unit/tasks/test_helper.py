@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks import helper
+from tasks import helper, plugin
 from tests.unit.tasks import remote
 
 CONTENTS = [
@@ -38,11 +38,12 @@ def test_same_sources_same_bytes() -> None:
     assert helper.digest() == hashlib.sha256(first).hexdigest() == helper.sha256(first)
 
 
-def test_archive_holds_every_module_and_the_locked_tools() -> None:
+def test_archive_holds_every_module_and_the_locked_tools_and_the_plugin() -> None:
     names = set(zipfile.ZipFile(io.BytesIO(helper.archive())).namelist())
     assert names == {
         "__main__.py",
         "remote/tools.txt",
+        f"remote/{plugin.file_name()}",
         *(f"remote/{path.name}" for path in (helper.HERE / "remote").glob("*.py")),
     }
 
