@@ -6,7 +6,7 @@ from typing import Literal
 
 from packaging.version import Version
 
-from plan import memory, platform
+from plan import card, platform
 from plan.evidence import Reason, Refusal
 from plan.machine import Gpu, Machine
 from plan.settings import Settings
@@ -22,8 +22,8 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
     broken = broken_gpu(machine)
     if broken:
         return broken
-    card = best_gpu(machine)
-    if card is None:
+    gpu = best_gpu(machine)
+    if gpu is None:
         if settings.engine == "cuda":
             return Refusal(
                 code="NO-GPU",
@@ -31,19 +31,19 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
                 remedy="Set engine = auto or cpu.",
             )
         return _cpu(machine, "this machine has no NVIDIA GPU")
-    if card.compute_capability is None:
+    if gpu.compute_capability is None:
         return Refusal(
             code="DRIVER-OLD",
-            message=f"the driver ({card.driver or 'of unknown version'}) is too old to say what {card.name} can do.",
+            message=f"the driver ({gpu.driver or 'of unknown version'}) is too old to say what {gpu.name} can do.",
             remedy="Update the NVIDIA driver (in WSL: on the Windows side) and run this again.",
         )
-    if not capable(card):
+    if not capable(gpu):
         return Refusal(
             code="GPU-OLD",
-            message=f"{card.name} has compute capability {card.compute_capability}; vLLM serves gpt-oss-20b from 8.0 on.",
+            message=f"{gpu.name} has compute capability {gpu.compute_capability}; vLLM serves gpt-oss-20b from 8.0 on.",
             remedy="Use an RTX 30 series card or newer, or set engine = cpu for a small stand-in model.",
         )
-    return "cuda", Reason(text=f"{card.name} with driver {card.driver} can run gpt-oss-20b.", evidence="read")
+    return "cuda", Reason(text=f"{gpu.name} with driver {gpu.driver} can run gpt-oss-20b.", evidence="read")
 
 
 def capable(card: Gpu) -> bool:
@@ -53,11 +53,10 @@ def capable(card: Gpu) -> bool:
 
 def best_gpu(machine: Machine) -> Gpu | None:
     """The card that our running server holds, else the one with the most free memory (the lowest index where equal)."""
-    cards = machine.gpu.devices
-    cards = [card for card in cards if capable(card)] or list(cards)
-    if memory.server_holds_card(machine):
-        cards = [card for card in cards if memory.is_planned_card(machine, card)] or cards
-    return max(cards, key=lambda card: (card.memory_free_mib or card.memory_total_mib or 0, -card.index), default=None)
+    found = [gpu for gpu in machine.gpu.devices if capable(gpu)] or list(machine.gpu.devices)
+    if card.server_holds_card(machine):
+        found = [gpu for gpu in found if card.is_planned_card(machine, gpu)] or found
+    return max(found, key=lambda gpu: (gpu.memory_free_mib or gpu.memory_total_mib or 0, -gpu.index), default=None)
 
 
 def _cpu(machine: Machine, why: str) -> tuple[Engine, Reason] | Refusal:

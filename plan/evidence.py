@@ -15,6 +15,7 @@ class Reason(BaseModel):
     model_config = ConfigDict(frozen=True)
     text: str
     evidence: How = "read"
+    date: str = "2026-11-22"
 
 
 class Refusal(BaseModel):

@@ -171,6 +171,8 @@ class Releases(Seen):
     root_present: bool = False
     choice: dict[str, Any] | None = None
     start: dict[str, Any] | None = None
+    outcomes: dict[str, Any] | None = None
+    pinned: dict[str, Any] | None = None
     tools: Venv | None = None
     releases: dict[str, Venv] = {}
     current: str | None = None

@@ -6,9 +6,23 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from plan import disk, engine, exports, memory, model, platform, release, serve, service, toolkit, wslconf
+from plan import (
+    card,
+    disk,
+    engine,
+    exports,
+    fitting,
+    model,
+    platform,
+    release,
+    serve,
+    service,
+    toolkit,
+    wslconf,
+)
 from plan.engine import Engine
 from plan.evidence import Note, Reason, Refusal
+from plan.fit import Fitting
 from plan.machine import Machine, Venv
 from plan.model import Model
 from plan.platform import Kind, Supervisor
@@ -18,6 +32,7 @@ from plan.service import Text
 from plan.settings import Settings
 from plan.toolkit import Toolkit
 
+PIN_MARGIN_MIB = 512
 BASE_PACKAGES = ["build-essential", "ca-certificates"]
 
 
@@ -55,6 +70,8 @@ class Plan(BaseModel):
     serve: Serve | None = None
     files: list[Text] = []
     wsl_conf: str | None = None
+    pin_probe_mib: int | None = None
+    plugin: str | None = None
 
 
 def make(machine: Machine, settings: Settings, sudo_password: bool = False) -> Plan:
@@ -69,17 +86,19 @@ def make(machine: Machine, settings: Settings, sudo_password: bool = False) -> P
 
 
 def _for_engine(machine: Machine, settings: Settings, base: dict[str, Any], which: Engine, why: Reason) -> Plan:
-    card = engine.best_gpu(machine) if which == "cuda" else None
-    profile = memory.profile(machine, card) if card else None
-    if isinstance(profile, Refusal):
-        return Plan(**base, refusals=[profile])
-    found = release.candidates(machine, settings, which, needs_offload=bool(profile and profile.offload_gib))
+    gpu = engine.best_gpu(machine) if which == "cuda" else None
+    weights = model.choose(machine, settings, which)
+
+    def fits(one: Release) -> Fitting | Refusal | None:
+        return fitting.best(machine, settings, gpu, weights, one) if gpu else None
+
+    found = release.candidates(machine, settings, which, fits)
     if isinstance(found, Refusal):
         return Plan(**base, refusals=[found])
     candidates, passed = found
-    weights = model.choose(machine, settings, which)
     base |= {"engine": which, "candidates": candidates, "passed": passed, "model": weights, "reasons": [why]}
     base |= {"key": release.key(candidates, settings), "wsl_conf": _wsl_conf(machine)}
+    base |= {"pin_probe_mib": _pin_probe(machine, candidates)}
     return _for_choice(machine, settings, base)
 
 
@@ -115,13 +134,21 @@ def _with_service(
 ) -> Plan:
     if choice is None:
         return Plan(**base)
-    card = engine.best_gpu(machine) if base["engine"] == "cuda" else None
-    start = serve.render(machine, settings, picked.release, choice.lock, base["model"], card)
-    if isinstance(start, Refusal):
-        return Plan(**base, refusals=[start])
+    gpu = engine.best_gpu(machine) if base["engine"] == "cuda" else None
+    start = serve.render(machine, settings, picked, choice.lock, base["model"], gpu)
+    base["plugin"] = start.environment.get("VLLM_WORKSTATION_PLUGIN_VERSION")
     texts = service.files(machine, settings, base["supervisor"], base["model"], start)
     base["reasons"] = [*base["reasons"], *start.reasons]
     return Plan(**base, serve=start, files=texts)
+
+
+def _pin_probe(machine: Machine, candidates: list[Candidate]) -> int | None:
+    """MiB of host memory to try to pin before the release is chosen; None where nothing is pinned or it was tried."""
+    wanted = [c.fitting.fit.pinned_gib for c in candidates if c.fitting]
+    gpu = engine.best_gpu(machine)
+    if not wanted or not max(wanted) or gpu is None or card.of(machine, gpu).pin_probed:
+        return None
+    return int(max(wanted) * 1024) + PIN_MARGIN_MIB
 
 
 def _recorded(machine: Machine, key: str) -> Choice | None:

@@ -68,6 +68,8 @@ class Settings(BaseModel):
     max_model_len: Auto | Annotated[int, Field(ge=256, le=131072)] = "auto"
     max_num_seqs: Auto | Annotated[int, Field(ge=1, le=1024)] = "auto"
     max_num_batched_tokens: Auto | Annotated[int, Field(ge=64, le=131072)] = "auto"
+    kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+    plugin: Literal["auto", "off"] = "auto"
     async_scheduling: Auto | bool = "auto"
     reasoning_effort: Literal["auto", "low", "medium", "high"] = "auto"
     start_timeout: Annotated[int, Field(ge=60, le=7200)] = 1800
@@ -115,6 +117,8 @@ ALLOWED = {
     "max_model_len": "auto or a whole number from 256 to 131072 tokens",
     "max_num_seqs": "auto or a whole number from 1 to 1024",
     "max_num_batched_tokens": "auto or a whole number from 64 to 131072",
+    "kv_cache_dtype": "auto or fp8",
+    "plugin": "auto or off",
     "async_scheduling": "auto, true or false",
     "reasoning_effort": "auto, low, medium or high",
     "start_timeout": "a whole number from 60 to 7200 seconds",

@@ -1,0 +1,222 @@
+"""The configuration that this card can hold: as little as possible on the host, then as much KV cache as is left."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import BaseModel, ConfigDict
+
+from plan import memory, throughput
+from plan.card import Card
+from plan.evidence import Refusal
+from plan.memory import Tier, Way
+from plan.shape import GIB, Shape, offload_flag
+
+GRAIN = 1024  # tokens: a planned context is a multiple of it
+LEAST_CONTEXT = 4096  # tokens for each of a user's users who name no context
+WITHOUT_QUEUE = 8  # of them; with more users vLLM lets requests wait
+
+
+class Wishes(BaseModel):
+    """What the user asked for; None is left to the planner. Tokens, counts, a share of the card."""
+
+    model_config = ConfigDict(frozen=True)
+    context: int | None = None
+    users: int | None = None
+    batched: int | None = None
+    utilization: float | None = None
+
+
+class Fit(BaseModel):
+    """How to hold the model on this card. Bytes, tokens, GiB, tokens/s, seconds. `tables_gib` is without what was learnt here.
+
+    `request_s`: 2,000 tokens in and 300 out, by a modest card's rates where this one's are unknown.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    tier: str
+    offloaded: int
+    offload_gib: float
+    plugin: bool
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    graphs: list[int]
+    kv_bytes: int
+    kv_tokens: int
+    utilization: float
+    memory_gib: dict[str, float]
+    tables_gib: dict[str, float]
+    load_peak_gib: float
+    pinned_gib: float
+    tok_s: float | None
+    first_token_s: float | None
+    request_s: float
+
+
+class Fitting(BaseModel):
+    """A fit and what it was made from: kept beside the start plan, so that the next run makes the same."""
+
+    model_config = ConfigDict(frozen=True)
+    fit: Fit
+    key: str
+    learnt: dict[str, float]
+
+
+def fit(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | Refusal:
+    """The plan for this card with this release, or why there is none and what would be possible."""
+    found = _soonest(shape, card, way, wishes)
+    if found is None:
+        return _refusal(shape, card, way, wishes)
+    return _pinned_refusal(card, way, found) or found
+
+
+def _soonest(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | None:
+    """Of the tiers that fit the one that answers soonest, with as little as possible on the host."""
+    found = []
+    for tier in (_wished(tier, wishes) for tier in memory.tiers()):
+        steps = shape.steps if way.offload else [0]
+        least = next((step for step in steps if _fits(shape, card, way, tier, step, wishes)), None)
+        if least is not None:
+            found.append((throughput.request_s(shape, card, least, tier.max_num_batched_tokens), tier, least))
+    if not found:
+        return None
+    _, tier, offloaded = min(found, key=lambda row: round(row[0], 2))  # of equals the first, which is the richest
+    return _make(shape, card, way, tier, offloaded, wishes)
+
+
+def _wished(tier: Tier, wishes: Wishes) -> Tier:
+    """A tier with the user's wishes in it: their context for each of their users."""
+    seqs = wishes.users or tier.max_num_seqs
+    batched = max(wishes.batched or tier.max_num_batched_tokens, seqs)
+    graphs = sorted({size for size in tier.graphs if size < seqs} | {min(seqs, max(tier.graphs))})
+    changes = {"max_num_seqs": seqs, "max_num_batched_tokens": batched, "graphs": graphs, "context": wishes.context}
+    asked = wishes.users if wishes.context and wishes.users else 1
+    each = LEAST_CONTEXT * min(wishes.users or 0, WITHOUT_QUEUE)
+    tokens = wishes.context or max(tier.tokens, each)
+    return tier.model_copy(update={**changes, "tokens": tokens, "requests": asked})
+
+
+def _budget(card: Card, wishes: Wishes) -> float:
+    """GiB that may be used in all."""
+    return min(card.free_gib, wishes.utilization * card.total_gib if wishes.utilization else card.free_gib)
+
+
+def _least_kv(shape: Shape, way: Way, tier: Tier) -> int:
+    context = min(tier.tokens, shape.context)
+    requests = max(tier.requests, tier.tokens // context)
+    return shape.kv_bytes(context, requests, tier.max_num_batched_tokens, way.version)
+
+
+def _fits(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes: Wishes) -> bool:
+    found = memory.parts(shape, card, way, tier, offloaded)
+    budget = _budget(card, wishes)
+    steady = sum(found.values()) + _least_kv(shape, way, tier) / GIB
+    return steady <= budget and memory.load_peak(card, way, found) <= budget
+
+
+def _make(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes: Wishes) -> Fit:
+    found = memory.parts(shape, card, way, tier, offloaded)
+    left = int((_budget(card, wishes) - sum(found.values())) * GIB)
+    kv_bytes = left // shape.kv_block_bytes * shape.kv_block_bytes
+    context = tier.context or _longest(shape, way, tier, kv_bytes)
+    most = shape.kv_bytes(context, max(tier.max_num_seqs, tier.requests), tier.max_num_batched_tokens, way.version)
+    kv_bytes = min(kv_bytes, most)  # more than every request at its longest is of no use
+    return Fit(
+        tier=tier.name,
+        offloaded=offloaded,
+        offload_gib=offload_flag(offloaded),
+        plugin=way.plugin,
+        max_model_len=context,
+        max_num_seqs=tier.max_num_seqs,
+        max_num_batched_tokens=tier.max_num_batched_tokens,
+        graphs=tier.graphs,
+        kv_bytes=kv_bytes,
+        kv_tokens=shape.kv_tokens(kv_bytes, context, tier.max_num_batched_tokens, way.version),
+        utilization=_utilization(card, found, wishes),
+        memory_gib={**found, "kv": kv_bytes / GIB},
+        tables_gib=_tables(shape, card, way, tier, offloaded),
+        load_peak_gib=memory.load_peak(card, way, found),
+        pinned_gib=memory.pinned_gib(shape, way, offloaded),
+        tok_s=throughput.tokens_a_second(shape, card, offloaded),
+        first_token_s=throughput.first_token_s(shape, card, offloaded, tier.max_num_batched_tokens),
+        request_s=throughput.request_s(shape, card, offloaded, tier.max_num_batched_tokens),
+    )
+
+
+def _tables(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int) -> dict[str, float]:
+    """The parts by the tables alone, to compare with what a start will have taken."""
+    found = memory.parts(shape, card, way.model_copy(update={"learnt": {}}), tier, offloaded)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _longest(shape: Shape, way: Way, tier: Tier, kv_bytes: int) -> int:
+    """The longest context that one request can have in this cache, in whole GRAINs."""
+    for context in range(shape.context, GRAIN, -GRAIN):
+        if shape.kv_bytes(context, 1, tier.max_num_batched_tokens, way.version) <= kv_bytes:
+            return context
+    return GRAIN
+
+
+def _utilization(card: Card, found: dict[str, float], wishes: Wishes) -> float:
+    """The share that vLLM's start check accepts: what is free once the context is there, two digits."""
+    there = (card.free_gib - found["context"] - found["reserve"] / 2) / card.total_gib
+    most = min(0.98, math.floor(there * 100) / 100)
+    return max(0.01, min(most, wishes.utilization or most))
+
+
+def _pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal | None:
+    needed = found.pinned_gib + way.learnt.get("pinned", 0.0)
+    if card.pinnable_gib is None or needed <= card.pinnable_gib or not found.pinned_gib:
+        return None
+    tried = "can be pinned (tried)" if card.pin_probed else "can be pinned"
+    total = f"of {card.host_gib:.1f} GiB, " if card.host_gib else ""
+    return Refusal(
+        code="RAM",
+        message=f"with {card.free_gib:.1f} GiB free on the card, {needed:.1f} GiB of host memory must be pinned for the rest of "
+        f"the model; {total}{card.pinnable_gib:.1f} GiB {tried}.",
+        remedy="Free memory on the card or give the machine more (in WSL: memory= in .wslconfig on the Windows side, then wsl --shutdown).",
+    )
+
+
+def _refusal(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Refusal:
+    """What it would take, what there is, and the nearest that is possible."""
+    tier = _wished(memory.tiers()[-1], wishes)
+    offloaded = shape.steps[-1] if way.offload else 0
+    found = memory.parts(shape, card, way, tier, offloaded)
+    needed = max(sum(found.values()) + _least_kv(shape, way, tier) / GIB, memory.load_peak(card, way, found))
+    where = (
+        f" with {offloaded / GIB:.1f} GiB of it in host memory"
+        if offloaded
+        else f", and vLLM {way.version} cannot keep a part in host memory"
+    )
+    asked = _asked(wishes)
+    nearest = _nearest(shape, card, way, wishes) if asked else None
+    return Refusal(
+        code="VRAM",
+        message=f"{card.name} has {_budget(card, wishes):.1f} GiB {'to use' if wishes.utilization else 'free'}; {shape.name}{asked} "
+        f"needs {needed:.1f} GiB{where}.",
+        remedy=nearest or "Close what uses the card (nvidia-smi lists it) and run this again, or set engine = cpu.",
+    )
+
+
+def _asked(wishes: Wishes) -> str:
+    """The wishes in words; empty where there are none."""
+    words = {"max_model_len": wishes.context, "max_num_seqs": wishes.users, "max_num_batched_tokens": wishes.batched}
+    words["gpu_memory_utilization"] = wishes.utilization  # type: ignore[assignment]
+    told = [f"{name} = {value}" for name, value in words.items() if value is not None]
+    return f" with {' and '.join(told)}" if told else ""
+
+
+def _nearest(shape: Shape, card: Card, way: Way, wishes: Wishes) -> str | None:
+    """A wish that can be had in its place; None where nothing helps."""
+    smaller = [
+        Wishes(context=context, users=wishes.users)
+        for context in (65536, 32768, 16384, 8192, 4096)
+        if context < (wishes.context or 0)
+    ]
+    for wish in [*smaller, Wishes(context=wishes.context), Wishes(users=wishes.users), Wishes()]:
+        found = _soonest(shape, card, way, wish) if wish != wishes else None
+        if found:
+            return f"Possible here: max_model_len = {found.max_model_len} with max_num_seqs = {found.max_num_seqs}."
+    return None

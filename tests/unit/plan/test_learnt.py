@@ -1,0 +1,131 @@
+"""A start that ran out of memory makes the next plan smaller in the right place; one that answered keeps its plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plan import card as cards
+from plan import fitting, learnt
+from plan.evidence import Refusal
+from plan.fit import Fitting
+from plan.machine import Machine
+from plan.model import Model
+from plan.release import Release, catalogue
+from plan.serve import _card
+from plan.settings import Settings
+from tests.unit.machines import RTX_4070_12, changed, machine
+
+RELEASE = next(release for release in catalogue() if release.plugin)
+MODEL = Model(name="openai/gpt-oss-20b", kind="hub", revision="r", directory="/m")
+SETTINGS = Settings()
+
+
+def fitted(seen: Machine, settings: Settings = SETTINGS, release: Release = RELEASE) -> Fitting:
+    """The fit of the one card, which must be there."""
+    found = fitting.best(seen, settings, seen.gpu.devices[0], MODEL, release)
+    assert isinstance(found, Fitting), found
+    return found
+
+
+def told(seen: Machine, found: Fitting) -> dict[str, Any]:
+    """What plan.json remembers of the card."""
+    from plan.release import Candidate
+
+    return _card(seen, seen.gpu.devices[0], Candidate(release=RELEASE, python="3.12", why="", fitting=found))
+
+
+def failed(seen: Machine, found: Fitting, stage: str, short: int | None = None, spec: str = "s") -> dict[str, Any]:
+    """One row of outcomes.json."""
+    return {"spec": spec, "stage": stage, "short_mib": short, "words": "CUDA out of memory", "card": told(seen, found)}
+
+
+HOST = machine(RTX_4070_12, ram_gib=64)
+
+
+def after(
+    *rows: dict[str, Any], start: dict[str, Any] | None = None, measured: dict[str, Any] | None = None
+) -> Machine:
+    """The machine after these outcomes."""
+    return changed(HOST, "releases", outcomes={"failures": list(rows), "measured": measured}, start=start)
+
+
+@pytest.mark.parametrize(
+    ("stage", "part"),
+    [("load", "load"), ("profile", "activations"), ("kv", "reserve"), ("graphs", "graphs"), ("startup", "context")],
+)
+def test_a_failure_makes_its_own_part_larger(stage: str, part: str) -> None:
+    first = fitted(HOST)
+    second = fitted(after(failed(HOST, first, stage, 276)))
+    assert second.learnt == {part: pytest.approx((276 + 64) / 1024, abs=0.001)}
+    assert second.fit.kv_bytes < first.fit.kv_bytes or second.fit.offloaded > first.fit.offloaded or stage == "load"
+
+
+def test_an_unknown_shortage_is_a_fixed_step() -> None:
+    assert fitted(after(failed(HOST, fitted(HOST), "profile"))).learnt == {
+        "activations": pytest.approx(192 / 1024, abs=0.001)
+    }
+
+
+def test_what_is_not_memory_teaches_nothing() -> None:
+    assert fitted(after(failed(HOST, fitted(HOST), "other"))).learnt == {}
+
+
+def test_failures_add_up_and_end() -> None:
+    rows: list[dict[str, Any]] = []
+    seen = HOST
+    sizes = []
+    for number in range(learnt.STEPS):
+        found = fitted(seen)
+        sizes.append(found.fit.offloaded)
+        rows.append(failed(seen, found, "profile", 300, str(number)))
+        seen = after(*rows)
+    assert sizes == sorted(sizes) and sizes[-1] > sizes[0]
+    # With our plugin it was tried often enough: without it there is one more way, and then none.
+    plain = fitted(seen)
+    assert not plain.fit.plugin
+    rows += [failed(seen, plain, "profile", 300, f"plain {number}") for number in range(learnt.STEPS)]
+    ended = fitting.best(after(*rows), SETTINGS, HOST.gpu.devices[0], MODEL, RELEASE)
+    assert isinstance(ended, Refusal) and ended.code == "TRIED"
+    assert "4 smaller and smaller plans ran out of memory" in ended.message
+
+
+def test_more_free_memory_forgets_failures() -> None:
+    row = failed(HOST, fitted(HOST), "load", 300)
+    row["card"]["free_mib"] -= cards.JITTER_MIB + 1
+    assert fitted(after(row)).learnt == {}
+
+
+def test_another_card_or_release_learns_nothing() -> None:
+    for name, value in (("name", "Y"), ("release", "0.32.0"), ("total_mib", 1), ("index", 1)):
+        row = failed(HOST, fitted(HOST), "load", 300)
+        row["card"][name] = value
+        assert fitted(after(row)).learnt == {}
+
+
+def test_a_plan_that_serves_stays() -> None:
+    """Also after its own start taught something: the second run changes nothing."""
+    first = fitted(HOST)
+    start = {"spec": "s", "card": told(HOST, first)}
+    measured = {"spec": "s", "card": start["card"], "weights_gib": 11.5, "graphs_gib": 0.5}
+    again = fitted(after(start=start, measured=measured))
+    assert again == first
+
+
+def test_another_wish_is_planned_with_what_was_measured() -> None:
+    first = fitted(HOST)
+    start = {"spec": "s", "card": told(HOST, first)}
+    seen = after(
+        start=start, measured={"spec": "s", "card": start["card"], "weights_gib": first.fit.tables_gib["weights"] + 0.1}
+    )
+    wished = Settings(max_num_seqs=2)
+    assert fitted(seen, wished).learnt == {"weights": pytest.approx(0.1)}
+
+
+def test_a_plan_that_failed_does_not_stay() -> None:
+    first = fitted(HOST)
+    start = {"spec": "s", "card": told(HOST, first)}
+    assert fitted(after(failed(HOST, first, "load", 100), start=start)).learnt == {
+        "load": pytest.approx(192 / 1024, abs=0.001)
+    }
