@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from plan import (
-    card,
+    advisories,
     disk,
     engine,
     exports,
@@ -33,6 +33,7 @@ from plan.settings import Settings
 from plan.toolkit import Toolkit
 
 PIN_MARGIN_MIB = 512
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BASE_PACKAGES = ["build-essential", "ca-certificates"]
 
 
@@ -117,7 +118,7 @@ def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> P
         "toolkit_version": version,
         "release": picked.release if choice else None,
         "choice": choice,
-        "notes": _notes(machine, settings, base, drivers, version),
+        "notes": [*_notes(machine, settings, base, drivers, version), *_advisories(settings, picked.release, base["model"])],
     }
     there = bool(choice and machine.releases.releases.get(choice.lock, Venv()).complete)
     parts = disk.needed(
@@ -143,12 +144,14 @@ def _with_service(
 
 
 def _pin_probe(machine: Machine, candidates: list[Candidate]) -> int | None:
-    """MiB of host memory to try to pin before the release is chosen; None where nothing is pinned or it was tried."""
-    wanted = [c.fitting.fit.pinned_gib for c in candidates if c.fitting]
-    gpu = engine.best_gpu(machine)
-    if not wanted or not max(wanted) or gpu is None or card.of(machine, gpu).pin_probed:
-        return None
-    return int(max(wanted) * 1024) + PIN_MARGIN_MIB
+    """MiB of host memory to try to pin before the release is chosen; None where nothing is pinned or it is known."""
+    first = next((c for c in candidates if not c.release.ordered), candidates[0])
+    wanted = first.fitting.fit.pinned_gib if first.fitting else 0.0
+    needed, found = int(wanted * 1024) + PIN_MARGIN_MIB, machine.releases.pinned or {}
+    here = found.get("total_mib") == machine.system.memory.total_mib
+    refused = found.get("mib") != found.get("asked_mib")  # less than was asked for: asking for more is of no use
+    known = bool(found) and here and (refused or (found.get("asked_mib") or 0) >= needed - PIN_MARGIN_MIB)
+    return None if not wanted or known else needed
 
 
 def _recorded(machine: Machine, key: str) -> Choice | None:
@@ -191,6 +194,13 @@ def _root_on_windows(machine: Machine, settings: Settings) -> Refusal | None:
         message=f"root = {settings.root} lies on the Windows side, where reading the model takes minutes.",
         remedy="Use a directory of the Linux disk, such as ~/.local/share/vllm-workstation.",
     )
+
+
+def _advisories(settings: Settings, picked: Release, served: Model) -> list[Note]:
+    """Known holes of the release that can matter here: some need that others reach the port."""
+    exposed = settings.host not in LOOPBACK
+    found = advisories.applying(picked.version, exposed, other_model=not served.is_gpt_oss)
+    return [Note(code=one.id, message=f"vLLM {picked.version}: {one}") for one in found]
 
 
 def _notes(

@@ -55,6 +55,7 @@ class Release(BaseModel):
     defects: list[Defect] = []
     cpu_flags: list[str] = []
     overrides: list[str] = []
+    constraints: list[str] = []
     packages: list[str] = []
     alias: dict[str, str] | None = None
     disk_gib: float
@@ -172,8 +173,8 @@ def _wished(settings: Settings, engine: Engine) -> list[Release]:
     named = [
         r for r in rows if settings.vllm_release in (r.name, str(r.version), "" if r.ordered else r.version.public)
     ]
-    exact = [r for r in named if settings.vllm_release == r.name]
-    return exact or named or _uncatalogued(settings.vllm_release, rows)
+    named.sort(key=lambda r: settings.vllm_release != r.name)  # then other builds of the same version
+    return named or _uncatalogued(settings.vllm_release, rows)
 
 
 def _uncatalogued(version: str, rows: list[Release]) -> list[Release]:
@@ -193,8 +194,9 @@ def _uncatalogued(version: str, rows: list[Release]) -> list[Release]:
             if row.alias
         ]
     older = [row for row in rows if not row.ordered and not row.version.local and row.version <= Version(version)]
-    model = max(older or rows, key=lambda row: row.version)
-    changes = {"name": version, "requirements": [f"vllm=={version}"], "note": note, "plugin": False}
+    model = max(older, key=lambda row: row.version) if older else min(rows, key=lambda row: row.version)
+    more = model.requirements[1:] if not model.version.local else []
+    changes = {"name": version, "requirements": [f"vllm=={version}", *more], "note": note, "plugin": False}
     return [model.model_copy(update=changes)]
 
 
@@ -222,7 +224,14 @@ def key(found: list[Candidate], settings: Settings) -> str:
     """Digest of the question put to the resolver: the same question keeps its recorded answer."""
     question: list[Any] = [settings.vllm_release]
     question += [
-        [c.release.requirements, c.release.indexes, c.release.index_strategy, c.release.overrides, c.python]
+        [
+            c.release.requirements,
+            c.release.indexes,
+            c.release.index_strategy,
+            c.release.overrides,
+            c.release.constraints,
+            c.python,
+        ]
         for c in found
     ]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16]

@@ -42,6 +42,7 @@ def _question(ws: Workstation, plan: Plan) -> dict[str, Any]:
             "index_strategy": c.release.index_strategy,
             "prerelease": c.release.prerelease,
             "overrides": c.release.overrides,
+            "constraints": c.release.constraints,
             "python": c.python,
             "why": c.why,
         }

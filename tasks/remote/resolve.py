@@ -61,6 +61,8 @@ def command(root: str, candidate: Dict[str, Any], folder: str) -> List[str]:
         file.write("\n".join(candidate["requirements"]) + "\n")
     with open(folder + "/overrides.txt", "w") as file:
         file.write("".join("%s ; sys_platform == 'never'\n" % name for name in candidate["overrides"]))
+    with open(folder + "/constraints.txt", "w") as file:
+        file.write("".join(line + "\n" for line in candidate.get("constraints", [])))
     argv = [
         root + "/tools/bin/uv",
         "pip",
@@ -73,6 +75,7 @@ def command(root: str, candidate: Dict[str, Any], folder: str) -> List[str]:
         folder + "/pylock.toml",
     ]
     argv += ["--python-version", candidate["python"], "--overrides", folder + "/overrides.txt"]
+    argv += ["--constraints", folder + "/constraints.txt"]
     for index in candidate["indexes"]:
         argv += ["--extra-index-url", index]
     if candidate["index_strategy"] != "first-index":

@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 PARSERS = ("vllm.utils.argparse_utils", "vllm.utils")
-ARGUMENTS = ("vllm.entrypoints.common.cli_args", "vllm.entrypoints.launchers.cli_args", "vllm.entrypoints.openai.cli_args")
+ARGUMENTS = (
+    "vllm.entrypoints.common.cli_args",
+    "vllm.entrypoints.launchers.cli_args",
+    "vllm.entrypoints.openai.cli_args",
+)
 
 
 def first(modules: tuple[str, ...], name: str) -> Any:

@@ -103,9 +103,9 @@ REFUSED: dict[str, tuple[Machine, dict[str, object], str, list[str]]] = {
     ),
     "offload with an old driver": (
         machine({**RTX_4070_12, "driver": "570.133.20"}),
-        {},
+        {"vllm_release": "0.19.1"},
         "VRAM",
-        ["11.6 GiB free", "Or update the NVIDIA driver", "needs driver 580"],
+        ["11.6 GiB free", "vLLM 0.19.1 cannot keep a part in host memory"],
     ),
     "old processor": (changed(machine(), "system", cpu_flags=["avx"]), {}, "CPU-OLD", ["AVX2"]),
     "disk full": (machine(RTX_4090, disk_gib=10), {}, "DISK", ["10.0 GiB free", "set root"]),

@@ -68,6 +68,7 @@ def test_twelve_gib_in_wsl() -> None:
         "DO_NOT_TRACK": "1",
         "VLLM_USE_FLASHINFER_SAMPLER": "0",
         "VLLM_WSL2_ENABLE_PIN_MEMORY": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:2:16:8",
     }
 
 

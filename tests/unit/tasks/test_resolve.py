@@ -91,6 +91,8 @@ def test_command_of_a_plain_release(tmp_path: Path) -> None:
         "3.12",
         "--overrides",
         f"{folder}/overrides.txt",
+        "--constraints",
+        f"{folder}/constraints.txt",
         f"{folder}/in.txt",
     ]
     assert (tmp_path / "in.txt").read_text() == "vllm==0.32.0\n"
@@ -104,9 +106,10 @@ def test_command_of_the_ordered_build(tmp_path: Path) -> None:
         index_strategy="unsafe-best-match",
         prerelease=True,
         overrides=["triton"],
+        constraints=["transformers<5"],
     )
     argv = resolve.command("/r", wanted, str(tmp_path))
-    assert argv[13:] == [
+    assert argv[15:] == [
         "--extra-index-url",
         "https://a/",
         "--extra-index-url",
@@ -118,6 +121,7 @@ def test_command_of_the_ordered_build(tmp_path: Path) -> None:
         f"{tmp_path}/in.txt",
     ]
     assert (tmp_path / "overrides.txt").read_text() == "triton ; sys_platform == 'never'\n"
+    assert (tmp_path / "constraints.txt").read_text() == "transformers<5\n"
 
 
 def fake_uv(root: Path, script: str) -> None:
