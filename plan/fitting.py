@@ -7,11 +7,12 @@ from typing import Any
 from plan import card as cards
 from plan import learnt, shape
 from plan.evidence import Refusal
-from plan.fit import Fitting, Wishes, fit
+from plan.fit import Fitting, Wishes
 from plan.machine import Gpu, Machine
 from plan.memory import Way
 from plan.model import Model
 from plan.release import Release
+from plan.search import fit
 from plan.settings import Settings
 from plan.shape import Shape
 

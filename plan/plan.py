@@ -8,25 +8,26 @@ from pydantic import BaseModel, ConfigDict
 
 from plan import (
     advisories,
+    candidates,
     disk,
     engine,
     exports,
     fitting,
     model,
     platform,
-    release,
     serve,
     service,
     toolkit,
     wslconf,
 )
+from plan.candidates import Candidate
 from plan.engine import Engine
 from plan.evidence import Note, Reason, Refusal
 from plan.fit import Fitting
 from plan.machine import Machine, Venv
 from plan.model import Model
 from plan.platform import Kind, Supervisor
-from plan.release import Candidate, Release
+from plan.release import Release
 from plan.serve import Serve
 from plan.service import Text
 from plan.settings import Settings
@@ -93,21 +94,21 @@ def _for_engine(machine: Machine, settings: Settings, base: dict[str, Any], whic
     def fits(one: Release) -> Fitting | Refusal | None:
         return fitting.best(machine, settings, gpu, weights, one) if gpu else None
 
-    found = release.candidates(machine, settings, which, fits)
+    found = candidates.candidates(machine, settings, which, fits)
     if isinstance(found, Refusal):
         return Plan(**base, refusals=[found])
-    candidates, passed = found
-    base |= {"engine": which, "candidates": candidates, "passed": passed, "model": weights, "reasons": [why]}
-    base |= {"key": release.key(candidates, settings), "wsl_conf": _wsl_conf(machine)}
-    base |= {"pin_probe_mib": _pin_probe(machine, candidates)}
+    suiting, passed = found
+    base |= {"engine": which, "candidates": suiting, "passed": passed, "model": weights, "reasons": [why]}
+    base |= {"key": candidates.key(suiting, settings), "wsl_conf": _wsl_conf(machine)}
+    base |= {"pin_probe_mib": _pin_probe(machine, suiting)}
     return _for_choice(machine, settings, base)
 
 
 def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> Plan:
     """What depends on the release that the resolver found; before that, on the first candidate."""
     choice = _recorded(machine, base["key"])
-    candidates: list[Candidate] = base["candidates"]
-    picked = next((c for c in candidates if choice and c.release.name == choice.release), candidates[0])
+    suiting: list[Candidate] = base["candidates"]
+    picked = next((c for c in suiting if choice and c.release.name == choice.release), suiting[0])
     wanted = toolkit.choose(machine, settings, picked.release.cuda) if base["engine"] == "cuda" else None
     version = toolkit.installed(machine, wanted) if wanted else None
     drivers = platform.driver_packages(machine) if machine.wsl.version else []
@@ -118,7 +119,10 @@ def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> P
         "toolkit_version": version,
         "release": picked.release if choice else None,
         "choice": choice,
-        "notes": [*_notes(machine, settings, base, drivers, version), *_advisories(settings, picked.release, base["model"])],
+        "notes": [
+            *_notes(machine, settings, base, drivers, version),
+            *_advisories(settings, picked.release, base["model"]),
+        ],
     }
     there = bool(choice and machine.releases.releases.get(choice.lock, Venv()).complete)
     parts = disk.needed(
@@ -143,9 +147,9 @@ def _with_service(
     return Plan(**base, serve=start, files=texts)
 
 
-def _pin_probe(machine: Machine, candidates: list[Candidate]) -> int | None:
+def _pin_probe(machine: Machine, suiting: list[Candidate]) -> int | None:
     """MiB of host memory to try to pin before the release is chosen; None where nothing is pinned or it is known."""
-    first = next((c for c in candidates if not c.release.ordered), candidates[0])
+    first = next((c for c in suiting if not c.release.ordered), suiting[0])
     wanted = first.fitting.fit.pinned_gib if first.fitting else 0.0
     needed, found = int(wanted * 1024) + PIN_MARGIN_MIB, machine.releases.pinned or {}
     here = found.get("total_mib") == machine.system.memory.total_mib

@@ -6,12 +6,12 @@ from typing import Any
 
 from packaging.version import Version
 
-from plan import engine, serve
+from plan import engine, serve, tuned
 from plan import plan as plans
+from plan.candidates import Candidate
 from plan.evidence import Reason
 from plan.machine import Machine
 from plan.plan import Plan
-from plan.release import Candidate
 from plan.settings import Settings
 
 WIDTH = 64  # of the memory bar
@@ -34,7 +34,7 @@ def show(machine: Machine, settings: Settings) -> dict[str, Any]:
     picked = _picked(made)
     gpu = engine.best_gpu(machine) if made.engine == "cuda" else None
     assert made.model is not None
-    wanted, environment, reasons = serve.tuned(machine, settings, picked, made.model, gpu)
+    wanted, environment, reasons = tuned.tuned(machine, settings, picked, made.model, gpu)
     flags, more, _ = serve.options(Version(picked.release.version.public), wanted)
     found = picked.fitting.fit if picked.fitting else None
     told = [reason.model_dump() for reason in [*made.reasons, _why(made, picked), *reasons]]
@@ -83,7 +83,7 @@ def _why(made: Plan, picked: Candidate) -> Reason:
     text = f"vLLM {picked.release.name}: {picked.release.note}."
     if ordered and not picked.release.ordered and made.choice is None:
         text += f" {ordered.requirements[0]} is asked for first, and taken where it still resolves."
-    return Reason(text=text, evidence=serve.release_evidence(picked.release), date=picked.release.date)
+    return Reason(text=text, evidence=tuned.release_evidence(picked.release), date=picked.release.date)
 
 
 def text(told: dict[str, Any], free_gib: float | None) -> str:

@@ -12,8 +12,9 @@ from packaging.version import Version
 from plan import memory, shape, throughput
 from plan.card import Card, pcie_gb_s
 from plan.evidence import Refusal
-from plan.fit import Fit, Wishes, fit
+from plan.fit import Fit, Wishes
 from plan.memory import Way
+from plan.search import fit
 from plan.shape import GIB, Shape
 
 found_shape = shape.of("openai/gpt-oss-20b")

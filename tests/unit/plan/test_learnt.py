@@ -31,7 +31,7 @@ def fitted(seen: Machine, settings: Settings = SETTINGS, release: Release = RELE
 
 def told(seen: Machine, found: Fitting) -> dict[str, Any]:
     """What plan.json remembers of the card."""
-    from plan.release import Candidate
+    from plan.candidates import Candidate
 
     return _card(seen, seen.gpu.devices[0], Candidate(release=RELEASE, python="3.12", why="", fitting=found))
 

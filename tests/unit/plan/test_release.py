@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from pydantic import ValidationError
 
-from plan import plan, release
+from plan import candidates, plan, release
 from plan.evidence import Refusal
 from plan.machine import Machine
 from plan.settings import Settings
@@ -97,7 +97,9 @@ def test_a_wish_that_does_not_suit_is_an_error_that_says_why() -> None:
 
 
 def test_an_uncatalogued_version_is_judged_like_the_newest_that_is_not_newer() -> None:
-    found = {wish: release._wished(Settings(vllm_release=wish), "cuda")[0] for wish in ("0.33.0", "0.25.0", "0.20.0")}
+    found = {
+        wish: candidates._wished(Settings(vllm_release=wish), "cuda")[0] for wish in ("0.33.0", "0.25.0", "0.20.0")
+    }
     assert {wish: (r.driver, r.cuda, r.offload.wsl) for wish, r in found.items()} == {
         "0.33.0": ("580", "13.0", False),
         "0.25.0": ("580", "13.0", True),
@@ -196,6 +198,6 @@ def test_the_order_is_the_ordered_pin_then_newest_first() -> None:
 
 
 def test_no_driver_is_no_release() -> None:
-    found = release.candidates(machine({**RTX_4090, "driver": None}), Settings(), "cuda")
+    found = candidates.candidates(machine({**RTX_4090, "driver": None}), Settings(), "cuda")
     assert isinstance(found, Refusal)
     assert "an unknown one" in found.message

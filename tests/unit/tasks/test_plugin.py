@@ -9,7 +9,7 @@ import zipfile
 from vllm_workstation_plugin import switches
 
 from plan.release import catalogue
-from plan.serve import PLUGIN_ENVIRONMENT
+from plan.tuned import PLUGIN_ENVIRONMENT
 from tasks import plugin
 
 
@@ -44,7 +44,7 @@ def test_it_is_planned_only_where_it_is_proven() -> None:
 
 
 def test_other_sources_are_another_version() -> None:
-    """A server is restarted when the version changes: whoever edits the plugin raises it, here and in plan/serve.py."""
+    """A server is restarted when the version changes: whoever edits the plugin raises it, here and in plan/tuned.py."""
     archive = zipfile.ZipFile(io.BytesIO(plugin.wheel()))
     text = b"".join(archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".py"))
     assert (plugin.version(), hashlib.sha256(text).hexdigest()[:12]) == ("1.0.0", "4b121e3df6af")

@@ -1,0 +1,73 @@
+"""Why a card cannot do what is asked, in numbers, and the nearest that it can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plan.card import Card
+from plan.evidence import Refusal
+from plan.fit import Fit, Wishes
+from plan.memory import Way
+from plan.shape import GIB, Shape
+
+Soonest = Callable[[Shape, Card, Way, Wishes], "Fit | None"]
+
+
+def budget(card: Card, wishes: Wishes) -> float:
+    """GiB that may be used in all."""
+    return min(card.free_gib, wishes.utilization * card.total_gib if wishes.utilization else card.free_gib)
+
+
+def pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal | None:
+    """Where the fit pins more host memory than the machine lends."""
+    needed = found.pinned_gib + way.learnt.get("pinned", 0.0)
+    if card.pinnable_gib is None or needed <= card.pinnable_gib or not found.pinned_gib:
+        return None
+    tried = "can be pinned (tried)" if card.pin_probed else "can be pinned"
+    total = f"of {card.host_gib:.1f} GiB, " if card.host_gib else ""
+    return Refusal(
+        code="RAM",
+        message=f"with {card.free_gib:.1f} GiB free on the card, {needed:.1f} GiB of host memory must be pinned for the rest of "
+        f"the model; {total}{card.pinnable_gib:.1f} GiB {tried}.",
+        remedy="Free memory on the card or give the machine more (in WSL: memory= in .wslconfig on the Windows side, then wsl --shutdown).",
+    )
+
+
+def memory_refusal(shape: Shape, card: Card, way: Way, wishes: Wishes, needed: float, soonest: Soonest) -> Refusal:
+    """What it would take, what there is, and the nearest that is possible."""
+    offloaded = shape.steps[-1] if way.offload else 0
+    where = (
+        f" with {offloaded / GIB:.1f} GiB of it in host memory"
+        if offloaded
+        else f", and vLLM {way.version} cannot keep a part in host memory"
+    )
+    asked = _asked(wishes)
+    nearest = _nearest(shape, card, way, wishes, soonest) if asked else None
+    return Refusal(
+        code="VRAM",
+        message=f"{card.name} has {budget(card, wishes):.1f} GiB {'to use' if wishes.utilization else 'free'}; {shape.name}{asked} "
+        f"needs {needed:.1f} GiB{where}.",
+        remedy=nearest or "Close what uses the card (nvidia-smi lists it) and run this again, or set engine = cpu.",
+    )
+
+
+def _asked(wishes: Wishes) -> str:
+    """The wishes in words; empty where there are none."""
+    words = {"max_model_len": wishes.context, "max_num_seqs": wishes.users, "max_num_batched_tokens": wishes.batched}
+    words["gpu_memory_utilization"] = wishes.utilization  # type: ignore[assignment]
+    told = [f"{name} = {value}" for name, value in words.items() if value is not None]
+    return f" with {' and '.join(told)}" if told else ""
+
+
+def _nearest(shape: Shape, card: Card, way: Way, wishes: Wishes, soonest: Soonest) -> str | None:
+    """A wish that can be had in its place; None where nothing helps."""
+    smaller = [
+        Wishes(context=context, users=wishes.users)
+        for context in (65536, 32768, 16384, 8192, 4096)
+        if context < (wishes.context or 0)
+    ]
+    for wish in [*smaller, Wishes(context=wishes.context), Wishes(users=wishes.users), Wishes()]:
+        found = soonest(shape, card, way, wish) if wish != wishes else None
+        if found:
+            return f"Possible here: max_model_len = {found.max_model_len} with max_num_seqs = {found.max_num_seqs}."
+    return None

@@ -1,0 +1,120 @@
+"""The configuration that this card can hold: as little as possible on the host, then as much KV cache as is left."""
+
+from __future__ import annotations
+
+import math
+
+from plan import memory, nofit, throughput
+from plan.card import Card
+from plan.evidence import Refusal
+from plan.fit import Fit, Wishes
+from plan.memory import Tier, Way
+from plan.shape import GIB, Shape, offload_flag
+
+GRAIN = 1024  # tokens: a planned context is a multiple of it
+LEAST_CONTEXT = 4096  # tokens for each of a user's users who name no context
+WITHOUT_QUEUE = 8  # of them; with more users vLLM lets requests wait
+
+
+def fit(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | Refusal:
+    """The plan for this card with this release, or why there is none and what would be possible."""
+    found = soonest(shape, card, way, wishes)
+    if found is None:
+        return nofit.memory_refusal(shape, card, way, wishes, least(shape, card, way, wishes), soonest)
+    return nofit.pinned_refusal(card, way, found) or found
+
+
+def soonest(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | None:
+    """Of the tiers that fit the one that answers soonest, with as little as possible on the host."""
+    found = []
+    for tier in (_wished(tier, wishes) for tier in memory.tiers()):
+        steps = shape.steps if way.offload else [0]
+        least = next((step for step in steps if _fits(shape, card, way, tier, step, wishes)), None)
+        if least is not None:
+            found.append((throughput.request_s(shape, card, least, tier.max_num_batched_tokens), tier, least))
+    if not found:
+        return None
+    _, tier, offloaded = min(found, key=lambda row: round(row[0], 2))  # of equals the first, which is the richest
+    return _make(shape, card, way, tier, offloaded, wishes)
+
+
+def _wished(tier: Tier, wishes: Wishes) -> Tier:
+    """A tier with the user's wishes in it: their context for each of their users."""
+    seqs = wishes.users or tier.max_num_seqs
+    batched = max(wishes.batched or tier.max_num_batched_tokens, seqs)
+    graphs = sorted({size for size in tier.graphs if size < seqs} | {min(seqs, max(tier.graphs))})
+    changes = {"max_num_seqs": seqs, "max_num_batched_tokens": batched, "graphs": graphs, "context": wishes.context}
+    asked = wishes.users if wishes.context and wishes.users else 1
+    each = LEAST_CONTEXT * min(wishes.users or 0, WITHOUT_QUEUE)
+    tokens = wishes.context or max(tier.tokens, each)
+    return tier.model_copy(update={**changes, "tokens": tokens, "requests": asked})
+
+
+def _least_kv(shape: Shape, way: Way, tier: Tier) -> int:
+    context = min(tier.tokens, shape.context)
+    requests = max(tier.requests, tier.tokens // context)
+    return shape.kv_bytes(context, requests, tier.max_num_batched_tokens, way.version)
+
+
+def _fits(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes: Wishes) -> bool:
+    found = memory.parts(shape, card, way, tier, offloaded)
+    budget = nofit.budget(card, wishes)
+    steady = sum(found.values()) + _least_kv(shape, way, tier) / GIB
+    return steady <= budget and memory.load_peak(card, way, found) <= budget
+
+
+def least(shape: Shape, card: Card, way: Way, wishes: Wishes) -> float:
+    """GiB that the smallest tier needs with as much as possible on the host."""
+    tier = _wished(memory.tiers()[-1], wishes)
+    found = memory.parts(shape, card, way, tier, shape.steps[-1] if way.offload else 0)
+    return max(sum(found.values()) + _least_kv(shape, way, tier) / GIB, memory.load_peak(card, way, found))
+
+
+def _make(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes: Wishes) -> Fit:
+    found = memory.parts(shape, card, way, tier, offloaded)
+    left = int((nofit.budget(card, wishes) - sum(found.values())) * GIB)
+    kv_bytes = left // shape.kv_block_bytes * shape.kv_block_bytes
+    context = tier.context or _longest(shape, way, tier, kv_bytes)
+    most = shape.kv_bytes(context, max(tier.max_num_seqs, tier.requests), tier.max_num_batched_tokens, way.version)
+    kv_bytes = min(kv_bytes, most)  # more than every request at its longest is of no use
+    return Fit(
+        tier=tier.name,
+        offloaded=offloaded,
+        offload_gib=offload_flag(offloaded),
+        plugin=way.plugin,
+        max_model_len=context,
+        max_num_seqs=tier.max_num_seqs,
+        max_num_batched_tokens=tier.max_num_batched_tokens,
+        graphs=tier.graphs,
+        kv_bytes=kv_bytes,
+        kv_tokens=shape.kv_tokens(kv_bytes, context, tier.max_num_batched_tokens, way.version),
+        utilization=_utilization(card, found, wishes),
+        memory_gib={**found, "kv": kv_bytes / GIB},
+        tables_gib=_tables(shape, card, way, tier, offloaded),
+        load_peak_gib=memory.load_peak(card, way, found),
+        pinned_gib=memory.pinned_gib(shape, way, offloaded),
+        tok_s=throughput.tokens_a_second(shape, card, offloaded),
+        first_token_s=throughput.first_token_s(shape, card, offloaded, tier.max_num_batched_tokens),
+        request_s=throughput.request_s(shape, card, offloaded, tier.max_num_batched_tokens),
+    )
+
+
+def _tables(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int) -> dict[str, float]:
+    """The parts by the tables alone, to compare with what a start will have taken."""
+    found = memory.parts(shape, card, way.model_copy(update={"learnt": {}}), tier, offloaded)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _longest(shape: Shape, way: Way, tier: Tier, kv_bytes: int) -> int:
+    """The longest context that one request can have in this cache, in whole GRAINs."""
+    for context in range(shape.context, GRAIN, -GRAIN):
+        if shape.kv_bytes(context, 1, tier.max_num_batched_tokens, way.version) <= kv_bytes:
+            return context
+    return GRAIN
+
+
+def _utilization(card: Card, found: dict[str, float], wishes: Wishes) -> float:
+    """The share that vLLM's start check accepts: what is free once the context is there, two digits."""
+    there = (card.free_gib - found["context"] - found["reserve"] / 2) / card.total_gib
+    most = min(0.98, math.floor(there * 100) / 100)
+    return max(0.01, min(most, wishes.utilization or most))
