@@ -8,7 +8,21 @@ from pyinfra import config, host, state
 from pyinfra.api.exceptions import DeployError
 
 from plan import settings
-from tasks import check, cuda, exports, model, packages, release, report, service, tools, verify, workstation, wsl
+from tasks import (
+    check,
+    cuda,
+    exports,
+    model,
+    packages,
+    pinned,
+    release,
+    report,
+    service,
+    tools,
+    verify,
+    workstation,
+    wsl,
+)
 from tasks.workstation import Workstation
 
 
@@ -40,6 +54,7 @@ def base(ws: Workstation) -> None:
     packages.present(ws, name="Install build tools")
     packages.no_driver(ws, name="Keep Linux drivers out of WSL")
     tools.present(ws, name="Install our tools")
+    pinned.present(ws, name="Try how much host memory can be pinned")
     release.chosen(ws, name="Choose the vLLM release")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 from pydantic import BaseModel, ConfigDict
 
+from plan import stages
 from plan.machine import Machine
 from plan.model import Model
 from plan.serve import Serve
@@ -86,6 +87,7 @@ def _start_plan(settings: Settings, model: Model, serve: Serve) -> str:
         "timeout": settings.start_timeout,
         "spec": serve.spec,
         "card": serve.card,
+        "stages": stages.patterns() if serve.card else None,
     }
     return json.dumps(plan, indent=1, sort_keys=True) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyinfra import logger
@@ -17,20 +17,37 @@ EVERY = 5  # seconds between looks; a line that says nothing new is left out
 HEARTBEAT = 30  # seconds after which it is said again
 
 
-def follow(ws: Workstation, job: str, what: str) -> Iterator[StringCommand]:
-    """Yield nothing while the job runs, and a failing command with its last words where it fails. For use at execute time."""
-    state, said, since = _ask(ws, job), "", time.monotonic()
+def nothing(asked: dict[str, Any]) -> Iterator[StringCommand]:
+    """The answer to jobs that ask for nothing."""
+    yield from ()
+
+
+def follow(
+    ws: Workstation,
+    job: str,
+    what: str,
+    answer: Callable[[dict[str, Any]], Iterator[StringCommand]] = nothing,
+    why: Callable[[], str] = str,
+) -> Iterator[StringCommand]:
+    """Yield answers to what the job asks while it runs, and a failing command with its last words where it fails.
+
+    For use at execute time. `answer` is given the job's progress, `why` adds a reason to a failure.
+    """
+    state, said, since = _ask(ws, job), ("", ""), time.monotonic()
     while state["state"] == "running":
-        if line(state) != said or time.monotonic() - since > HEARTBEAT:
-            said, since = line(state), time.monotonic()
-            logger.info(f"{ws.host.print_prefix}{what}: {said}")
+        asked = state.get("progress") or {}
+        now = (line(state), str(asked.get("spec")))  # the same words about another plan are news
+        if now != said or time.monotonic() - since > HEARTBEAT:
+            said, since = now, time.monotonic()
+            logger.info(f"{ws.host.print_prefix}{what}: {now[0]}")
+        yield from answer(asked)
         state = _ask(ws, job)
     if state["state"] == "done":
         return
     words = "\n".join(state.get("lines", [])[-8:]) or "it left no words"
     if state["state"] == "died":
         words = f"it was killed. Run this again: it goes on where it stopped.\n{words}"
-    yield helper.fail(f"{what} failed: {words}")
+    yield helper.fail(f"{what} failed: {words}\n{why()}".rstrip())
 
 
 def _ask(ws: Workstation, job: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pyinfra.api import QuoteString, StringCommand
 from plan import service
 from plan.converged import port_taken, serving
 from plan.machine import Machine
-from tasks import helper, progress
+from tasks import helper, progress, stepdown
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -105,5 +105,6 @@ def running(ws: Workstation) -> Iterator[StringCommand]:
         yield helper.fail(other)
         return
     yield helper.job(ws.root, "start", "python3", "start", ws.root, ws.plan.supervisor)
-    yield from progress.follow(ws, "start", "server")
+    steps = stepdown.Steps(ws)
+    yield from progress.follow(ws, "start", "server", steps.answer, steps.why)
     ws.forget()

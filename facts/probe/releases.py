@@ -54,6 +54,8 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "root_present": os.path.isdir(root),
         "choice": load(root + "/choice.json"),
         "start": load(root + "/service/plan.json"),
+        "outcomes": load(root + "/service/outcomes.json"),
+        "pinned": load(root + "/pinned.json"),
         "tools": venv(root + "/tools") if os.path.isdir(root + "/tools") else None,
         "uv": shell.which("uv", [root + "/tools/bin"]),
         "releases": {name: venv(os.path.join(root, "releases", name)) for name in names},

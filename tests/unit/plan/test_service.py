@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plan import service
+from plan import service, stages
 from plan.machine import File, Machine
 from plan.service import Text
 from plan.settings import Settings
@@ -129,7 +129,8 @@ def test_start_plan() -> None:
     )
     assert made.serve is not None
     found = json.loads(next(text for text in made.files if text.path.endswith("plan.json")).content)
-    card = found.pop("card")
+    card, table = found.pop("card"), found.pop("stages")
+    assert table == stages.patterns()
     assert (card["name"], card["total_mib"], card["free_mib"]) == ("NVIDIA GeForce RTX 5090", 32607, 32207)
     assert found == {
         "arguments": made.serve.arguments,

@@ -14,9 +14,17 @@ from facts.probe import files, releases, weights
 def test_an_empty_root(tmp_path: Path) -> None:
     root = str(tmp_path / "none")
     found = releases.observe({"root": root})
-    assert {key: found[key] for key in ("root", "root_present", "choice", "tools", "releases", "current")} == {
-        "root": root, "root_present": False, "choice": None, "tools": None, "releases": {}, "current": None,
+    assert {key: found[key] for key in ("root", "root_present", "choice", "tools", "releases", "current", "outcomes", "pinned")} == {
+        "root": root, "root_present": False, "choice": None, "tools": None, "releases": {}, "current": None, "outcomes": None, "pinned": None,
     }  # fmt: skip
+
+
+def test_what_earlier_starts_taught(tmp_path: Path) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "outcomes.json").write_text('{"failures": [], "measured": {"weights_gib": 9.65}}')
+    (tmp_path / "pinned.json").write_text('{"mib": 960}')
+    found = releases.observe({"root": str(tmp_path)})
+    assert (found["outcomes"]["measured"], found["pinned"]) == ({"weights_gib": 9.65}, {"mib": 960})
 
 
 def make_venv(path: Path, complete: str = '{"vllm": "0.32.0"}') -> None:
