@@ -171,6 +171,8 @@ def key(found: list[Candidate], settings: Settings) -> str:
             c.release.constraints,
             c.python,
         ]
-        for c in found
+        for c in sorted(
+            found, key=lambda c: c.release.name
+        )  # another order alone does not ask again: what serves stays
     ]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16]

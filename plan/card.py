@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from plan import records
 from plan.machine import Gpu, Machine
 from plan.toml import table
 
@@ -68,15 +69,12 @@ def pcie_gb_s(generation: int | None, width: int | None) -> float | None:
 
 def _pinnable(machine: Machine) -> tuple[float | None, bool]:
     """Host memory that can be pinned, GiB, and whether that was tried on this machine as it is now."""
-    total = machine.system.memory.total_mib
-    found = machine.releases.pinned or {}
-    if found.get("mib") is None and found.get("total_mib") == total and found:  # tried in vain: it is not asked again
-        return (_share(machine) if total else None), True
-    if found.get("total_mib") == total and found:
-        enough = found["mib"] >= (found.get("asked_mib") or 0)
-        share = _share(machine) if enough else 0.0
-        return max(found["mib"] / 1024, share), True
-    return (_share(machine) if total else None), False
+    found = records.pinned(machine)
+    share = _share(machine) if machine.system.memory.total_mib else None
+    if found is None or found.mib is None:  # not tried, or in vain
+        return share, found is not None
+    enough = found.mib >= found.asked_mib
+    return max(found.mib / 1024, share or 0.0) if enough else found.mib / 1024, True
 
 
 def _share(machine: Machine) -> float:
@@ -92,32 +90,22 @@ def free_gib(machine: Machine, card: Gpu) -> float:
     now, then = card.memory_free_mib or 0, planned_free_mib(machine, card)
     if then is not None and (server_holds_card(machine) or abs(now - then) < JITTER_MIB):
         return then / 1024
-    if server_holds_card(machine) and not recorded(machine):  # our record was lost: what an idle card has
+    if server_holds_card(machine) and records.card(machine).name is None:  # our record was lost: what an idle card has
         idle = (card.memory_total_mib or 0) - (1229 if machine.wsl.version else 512)
         return max(now, idle) / 1024
     return now / 1024
 
 
-def recorded(machine: Machine) -> dict[str, Any]:
-    """The card as the recorded start was planned for."""
-    found: dict[str, Any] = (machine.releases.start or {}).get("card") or {}
-    return found
-
-
 def is_planned_card(machine: Machine, card: Gpu) -> bool:
     """Whether the recorded start was planned for this very card."""
-    was = recorded(machine)
-    return [was.get("name"), was.get("total_mib"), was.get("index", card.index)] == [
-        card.name,
-        card.memory_total_mib,
-        card.index,
-    ]
+    was = records.card(machine)
+    index = card.index if was.index is None else was.index
+    return (was.name, was.total_mib, index) == (card.name, card.memory_total_mib, card.index)
 
 
 def planned_free_mib(machine: Machine, card: Gpu) -> int | None:
     """What the recorded start was planned with, where that was this very card."""
-    found: int | None = recorded(machine).get("free_mib") if is_planned_card(machine, card) else None
-    return found
+    return records.card(machine).free_mib if is_planned_card(machine, card) else None
 
 
 def server_holds_card(machine: Machine) -> bool:

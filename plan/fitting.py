@@ -63,6 +63,7 @@ def _one(
         offload=release.offload.wsl if machine.wsl.version else release.offload.native,
         graphs=release.graphs,
         learnt=learnt.parts(machine, gpu, release, question),
+        pinnable=learnt.pinnable(machine, gpu, release),
     )
     found = fit(known, card, way, wished)
     if isinstance(found, Refusal):

@@ -19,6 +19,7 @@ class Way(BaseModel):
     offload: bool = False
     graphs: bool = True
     learnt: dict[str, float] = {}
+    pinnable: float | None = None
 
 
 class Tier(BaseModel):
@@ -30,6 +31,7 @@ class Tier(BaseModel):
     max_num_seqs: int
     max_num_batched_tokens: int
     graphs: list[int]
+    last: bool = False
     context: int | None = None
     requests: int = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from plan.card import Card
@@ -18,18 +19,22 @@ def budget(card: Card, wishes: Wishes) -> float:
     return min(card.free_gib, wishes.utilization * card.total_gib if wishes.utilization else card.free_gib)
 
 
-def pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal | None:
+def pinnable(card: Card, way: Way) -> float:
+    """GiB of host memory that may be pinned: what the machine lends, and what starts here have not shown to be too much."""
+    known = [limit for limit in (card.pinnable_gib, way.pinnable) if limit is not None]
+    return min(known, default=math.inf)
+
+
+def pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal:
     """Where the fit pins more host memory than the machine lends."""
-    needed = found.pinned_gib + way.learnt.get("pinned", 0.0)
-    if card.pinnable_gib is None or needed <= card.pinnable_gib or not found.pinned_gib:
-        return None
-    tried = "can be pinned (tried)" if card.pin_probed else "can be pinned"
+    tried = "can be pinned (tried)" if card.pin_probed or way.pinnable is not None else "can be pinned"
     total = f"of {card.host_gib:.1f} GiB, " if card.host_gib else ""
     return Refusal(
         code="RAM",
-        message=f"with {card.free_gib:.1f} GiB free on the card, {needed:.1f} GiB of host memory must be pinned for the rest of "
-        f"the model; {total}{card.pinnable_gib:.1f} GiB {tried}.",
-        remedy="Free memory on the card or give the machine more (in WSL: memory= in .wslconfig on the Windows side, then wsl --shutdown).",
+        message=f"with {card.free_gib:.1f} GiB free on the card, {found.pinned_gib:.1f} GiB of host memory must be pinned for the rest of "
+        f"the model; {total}{pinnable(card, way):.1f} GiB {tried}.",
+        remedy="Free memory on the card or give the machine more (in WSL: memory= in .wslconfig on the Windows side, then wsl --shutdown); "
+        "remove pinned.json from root where it exists, and run this again.",
     )
 
 

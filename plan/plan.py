@@ -15,6 +15,7 @@ from plan import (
     fitting,
     model,
     platform,
+    records,
     serve,
     service,
     toolkit,
@@ -151,10 +152,9 @@ def _pin_probe(machine: Machine, suiting: list[Candidate]) -> int | None:
     """MiB of host memory to try to pin before the release is chosen; None where nothing is pinned or it is known."""
     first = next((c for c in suiting if not c.release.ordered), suiting[0])
     wanted = first.fitting.fit.pinned_gib if first.fitting else 0.0
-    needed, found = int(wanted * 1024) + PIN_MARGIN_MIB, machine.releases.pinned or {}
-    here = found.get("total_mib") == machine.system.memory.total_mib
-    refused = found.get("mib") != found.get("asked_mib")  # less than was asked for: asking for more is of no use
-    known = bool(found) and here and (refused or (found.get("asked_mib") or 0) >= needed - PIN_MARGIN_MIB)
+    needed, found = int(wanted * 1024) + PIN_MARGIN_MIB, records.pinned(machine)
+    # Where less came than was asked for, asking for more is of no use.
+    known = found is not None and (found.mib != found.asked_mib or found.asked_mib >= needed - PIN_MARGIN_MIB)
     return None if not wanted or known else needed
 
 

@@ -19,15 +19,27 @@ WITHOUT_QUEUE = 8  # of them; with more users vLLM lets requests wait
 def fit(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | Refusal:
     """The plan for this card with this release, or why there is none and what would be possible."""
     found = soonest(shape, card, way, wishes)
-    if found is None:
-        return nofit.memory_refusal(shape, card, way, wishes, least(shape, card, way, wishes), soonest)
-    return nofit.pinned_refusal(card, way, found) or found
+    if found is not None:
+        return found
+    anyhow = soonest(
+        shape, card.model_copy(update={"pinnable_gib": None}), way.model_copy(update={"pinnable": None}), wishes
+    )
+    if anyhow is not None:
+        return nofit.pinned_refusal(card, way, anyhow)
+    return nofit.memory_refusal(shape, card, way, wishes, least(shape, card, way, wishes), soonest)
 
 
 def soonest(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | None:
     """Of the tiers that fit the one that answers soonest, with as little as possible on the host."""
+    rows = [_wished(tier, wishes) for tier in memory.tiers()]
+    return _of(shape, card, way, wishes, [tier for tier in rows if not tier.last]) or _of(
+        shape, card, way, wishes, [tier for tier in rows if tier.last]
+    )
+
+
+def _of(shape: Shape, card: Card, way: Way, wishes: Wishes, tiers: list[Tier]) -> Fit | None:
     found = []
-    for tier in (_wished(tier, wishes) for tier in memory.tiers()):
+    for tier in tiers:
         steps = shape.steps if way.offload else [0]
         least = next((step for step in steps if _fits(shape, card, way, tier, step, wishes)), None)
         if least is not None:
@@ -53,14 +65,16 @@ def _wished(tier: Tier, wishes: Wishes) -> Tier:
 def _least_kv(shape: Shape, way: Way, tier: Tier) -> int:
     context = min(tier.tokens, shape.context)
     requests = max(tier.requests, tier.tokens // context)
-    return shape.kv_bytes(context, requests, tier.max_num_batched_tokens, way.version)
+    more = int(way.learnt.get("kv", 0.0) * GIB)
+    return shape.kv_bytes(context, requests, tier.max_num_batched_tokens, way.version) + more
 
 
 def _fits(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes: Wishes) -> bool:
     found = memory.parts(shape, card, way, tier, offloaded)
     budget = nofit.budget(card, wishes)
     steady = sum(found.values()) + _least_kv(shape, way, tier) / GIB
-    return steady <= budget and memory.load_peak(card, way, found) <= budget
+    pinned = memory.pinned_gib(shape, way, offloaded) <= nofit.pinnable(card, way)
+    return pinned and steady <= budget and memory.load_peak(card, way, found) <= budget
 
 
 def least(shape: Shape, card: Card, way: Way, wishes: Wishes) -> float:
@@ -74,7 +88,7 @@ def _make(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes
     found = memory.parts(shape, card, way, tier, offloaded)
     left = int((nofit.budget(card, wishes) - sum(found.values())) * GIB)
     kv_bytes = left // shape.kv_block_bytes * shape.kv_block_bytes
-    context = tier.context or _longest(shape, way, tier, kv_bytes)
+    context = tier.context or _longest(shape, way, tier, kv_bytes - int(way.learnt.get("kv", 0.0) * GIB))
     most = shape.kv_bytes(context, max(tier.max_num_seqs, tier.requests), tier.max_num_batched_tokens, way.version)
     kv_bytes = min(kv_bytes, most)  # more than every request at its longest is of no use
     return Fit(

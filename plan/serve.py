@@ -86,10 +86,12 @@ def _card(machine: Machine, gpu: Gpu, picked: Candidate) -> dict[str, Any]:
     told: dict[str, Any] = {"index": gpu.index, "name": gpu.name, "total_mib": gpu.memory_total_mib, "free_mib": free}
     told["release"] = picked.release.name
     if picked.fitting:
+        found = picked.fitting.fit
+        peaks = {"load": found.load_peak_gib, "steady": sum(found.memory_gib.values())}
+        told |= {"key": picked.fitting.key, "learnt": picked.fitting.learnt, "tables_gib": found.tables_gib}
         told |= {
-            "key": picked.fitting.key,
-            "learnt": picked.fitting.learnt,
-            "tables_gib": picked.fitting.fit.tables_gib,
+            "peaks_gib": {name: round(value, 3) for name, value in peaks.items()},
+            "pinned_gib": round(found.pinned_gib, 3),
         }
     return told
 

@@ -21,7 +21,13 @@ def started(lab: Lab, where: Path) -> subprocess.Popen[str]:
     """A run in the background."""
     command = lab.command([str(PYINFRA), "-y", str(where), "deploy/full.py"])
     return subprocess.Popen(
-        command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -78,9 +84,12 @@ def test_release_that_does_not_start_goes_back(lab: Lab, host: MakeHost, tmp_pat
     machine = host("wsl-24.04", [BIG])
     assert run(lab, inventory(lab, tmp_path, [machine], "ops"), "deploy/full.py", "-y").code == 0
     drop_in = "/home/ops/.config/systemd/user/vllm-workstation.service.d"
-    script = f"[ \"$(basename $(readlink {ROOT}/current))\" != OLD ] && echo STANDIN_FAIL=out-of-luck >/tmp/fail || : >/tmp/fail"
+    script = f'[ "$(basename $(readlink {ROOT}/current))" != OLD ] && echo STANDIN_FAIL=out-of-luck >/tmp/fail || : >/tmp/fail'
     old = machine.ssh(f"basename $(readlink {ROOT}/current)", user="ops").stdout.strip()
-    machine.write(f"{drop_in}/fail.conf", f"[Service]\nEnvironmentFile=-/tmp/fail\nExecStartPre=/bin/sh -c '{script.replace('OLD', old)}'\n")
+    machine.write(
+        f"{drop_in}/fail.conf",
+        f"[Service]\nEnvironmentFile=-/tmp/fail\nExecStartPre=/bin/sh -c '{script.replace('OLD', old)}'\n",
+    )
     machine.ssh(f"chown -R ops:ops {drop_in}")
     where = inventory(lab, tmp_path, [machine], "ops", vllm_release="0.32.0")
     ended = run(lab, where, "deploy/full.py", "-y")

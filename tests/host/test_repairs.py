@@ -83,7 +83,9 @@ def test_weights_resume_and_only_right_ones_serve(lab: Lab, host: MakeHost, tmp_
     folder = machine.ssh(f"ls -d {ROOT}/models/*").stdout.strip()
     names = machine.ssh(f"ls {folder}").stdout.split()
     assert shard in names and "original" not in names and "metal" not in names and "README.md" not in names
-    asked = [r for r in lab.requests(since=since) if shard in r.path and r.client == machine.address and r.method == "GET"]
+    asked = [
+        r for r in lab.requests(since=since) if shard in r.path and r.client == machine.address and r.method == "GET"
+    ]
     assert [r.status for r in asked] == [200, 206]
     assert asked[1].size < 24_000_000
     machine.ssh(f"truncate -s 1000 {folder}/{shard}")

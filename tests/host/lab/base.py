@@ -44,9 +44,7 @@ def build(settings: Settings, registries: Registries, ca: Path) -> tuple[Path, P
     certificates = [ca, *sorted(_EXTRA_CAS.glob("*.crt"))]
     recipe = [Path(__file__).read_text(), tree.name, *registries.apt_lines]
     key = Path(f"{settings.key}.pub").read_text()
-    layer = (
-        settings.directory / f"base-{_hash(*recipe, key, *(c.read_text() for c in certificates))}"
-    )
+    layer = settings.directory / f"base-{_hash(*recipe, key, *(c.read_text() for c in certificates))}"
     if not layer.exists():
         _settings_layer(layer, tree, registries.apt_lines, key, certificates)
     return layer, tree
@@ -67,9 +65,7 @@ def _debootstrap(tree: Path, mirror: str) -> None:
     partial.rename(tree)
 
 
-def _settings_layer(
-    layer: Path, tree: Path, apt_lines: tuple[str, ...], key: str, certificates: list[Path]
-) -> None:
+def _settings_layer(layer: Path, tree: Path, apt_lines: tuple[str, ...], key: str, certificates: list[Path]) -> None:
     work = layer.with_suffix(".part")
     shutil.rmtree(work, ignore_errors=True)
     for name in ("upper", "work", "root"):
@@ -127,7 +123,5 @@ def _users(root: Path, key: str) -> None:
 def _trust(root: Path, certificates: list[Path]) -> None:
     """Into the system's store only: what else keeps its own CA list has to cope."""
     for certificate in certificates:
-        shutil.copy(
-            certificate, root / "usr/local/share/ca-certificates" / f"{certificate.stem}.crt"
-        )
+        shutil.copy(certificate, root / "usr/local/share/ca-certificates" / f"{certificate.stem}.crt")
     run(["chroot", root, "update-ca-certificates"])

@@ -34,9 +34,7 @@ class Marks:
     binds: dict[str, str] = field(default_factory=dict)
 
 
-def dress(
-    root: Path, flavour: Flavour, gpu: GpuChoice, memory_mib: int | None, built: Path
-) -> None:
+def dress(root: Path, flavour: Flavour, gpu: GpuChoice, memory_mib: int | None, built: Path) -> None:
     """Put everything in place under ROOT; BUILT holds the compiled libraries."""
     (root / STANDIN).mkdir(parents=True, exist_ok=True)
     marks = Marks(flavour.pid1, flavour.manager)
@@ -109,9 +107,7 @@ def _of_its_own(root: Path) -> None:
     """No container: systemd-detect-virt would still see the cgroup namespace, so a stand-in."""
     path = root / "usr/bin/systemd-detect-virt"
     path.unlink(missing_ok=True)
-    path.write_text(
-        '#!/bin/sh\n# standin: a machine of its own\n[ "$1" = -q ] || echo none\nexit 1\n'
-    )
+    path.write_text('#!/bin/sh\n# standin: a machine of its own\n[ "$1" = -q ] || echo none\nexit 1\n')
     path.chmod(0o755)
 
 
@@ -155,9 +151,7 @@ def _pci(root: Path, count: int, marks: Marks) -> None:
 def _memory(root: Path, mib: int, marks: Marks) -> None:
     """/proc/meminfo of a machine with MIB of memory, nearly all of it free."""
     free = mib * 1024 * 9 // 10
-    text = (
-        f"MemTotal:       {mib * 1024} kB\nMemFree:        {free} kB\nMemAvailable:   {free} kB\n"
-    )
+    text = f"MemTotal:       {mib * 1024} kB\nMemFree:        {free} kB\nMemAvailable:   {free} kB\n"
     zero = "".join(f"{n}: 0 kB\n" for n in ("Buffers", "Cached", "SwapTotal", "SwapFree", "Shmem"))
     (root / STANDIN / "meminfo").write_text(text + zero)
     marks.binds["/proc/meminfo"] = f"/{STANDIN}/meminfo"

@@ -41,9 +41,7 @@ class Host:
 
     # --- life
 
-    def prepare(
-        self, flavour: Flavour, gpu: GpuChoice, memory_mib: int | None, hosts: str, built: Path
-    ) -> None:
+    def prepare(self, flavour: Flavour, gpu: GpuChoice, memory_mib: int | None, hosts: str, built: Path) -> None:
         """Mount the tree, make it this host's own and lay the flavour's marks."""
         self.machine.mount(self.lower)
         root = self.machine.root

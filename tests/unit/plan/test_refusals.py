@@ -90,10 +90,10 @@ REFUSED: dict[str, tuple[Machine, dict[str, object], str, list[str]]] = {
         ["8.0 GiB", "6.4 GiB", ".wslconfig", "must be pinned"],
     ),
     "too little memory to pin in WSL": (
-        machine(RTX_4070_12, wsl=2, ram_gib=8),
+        machine(RTX_4070_12, wsl=2, ram_gib=4),
         {},
         "RAM",
-        ["must be pinned", "4.0 GiB"],
+        ["must be pinned", "2.0 GiB"],
     ),
     "driver too old": (
         machine({**RTX_3090, "driver": "470.256.02"}),

@@ -56,10 +56,10 @@ def test_wishes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["show", "--gpu", "X", "--vram-total-gib", "4", "--compute-capability", "8.6"]
+    words = ["show", "--gpu", "X", "--vram-total-gib", "3", "--compute-capability", "8.6"]
     assert "GiB free" in told(capsys, *words, code=1)["refused"]
     assert main(words) == 1
-    assert capsys.readouterr().out.startswith("Refused: X has 3.6 GiB free")
+    assert capsys.readouterr().out.startswith("Refused: X has 2.6 GiB free")
 
 
 def test_eight_bit_cache_on_ampere(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,9 +55,7 @@ def _error(request: Answer, status: int, code: str, message: str) -> None:
     request.reply(status, json.dumps({"error": message}).encode(), headers)
 
 
-def _api(
-    request: Answer, entries: list[Entry], revision: str, kind: str, below: str, query: str
-) -> None:
+def _api(request: Answer, entries: list[Entry], revision: str, kind: str, below: str, query: str) -> None:
     body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
     value: object
     if kind == "tree":
@@ -95,9 +93,7 @@ def _tree(entries: list[Entry], below: str, recursive: str) -> list[Entry]:
     prefix = f"{below.rstrip('/')}/" if below else ""
     inside = [entry for entry in entries if entry["path"].startswith(prefix)]
     files = [_tree_file(entry) for entry in inside]
-    folders = sorted(
-        {str(Path(e["path"]).parent) for e in inside if "/" in e["path"][len(prefix) :]}
-    )
+    folders = sorted({str(Path(e["path"]).parent) for e in inside if "/" in e["path"][len(prefix) :]})
     found = [{"type": "directory", "oid": "0" * 40, "size": 0, "path": name} for name in folders]
     if recursive.lower() not in ("true", "1"):
         files = [file for file in files if "/" not in file["path"][len(prefix) :]]

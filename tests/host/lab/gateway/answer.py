@@ -24,9 +24,7 @@ class Answer(BaseHTTPRequestHandler):
     timeout = 75
     wbufsize = 65536
 
-    def __init__(
-        self, connection: socket.socket, client: str, name: str, state: Path, rules: Rules, log: Log
-    ) -> None:
+    def __init__(self, connection: socket.socket, client: str, name: str, state: Path, rules: Rules, log: Log) -> None:
         """Handle all requests of CONNECTION."""
         self.name, self.state, self.rules, self.log = name, state, rules, log
         self.client = client
@@ -37,9 +35,7 @@ class Answer(BaseHTTPRequestHandler):
     @property
     def file(self) -> Path:
         """The stand-in file that this request names (it may not exist)."""
-        parts = [
-            p for p in unquote(urlsplit(self.path).path).split("/") if p not in ("", ".", "..")
-        ]
+        parts = [p for p in unquote(urlsplit(self.path).path).split("/") if p not in ("", ".", "..")]
         return self.state.joinpath("www", self.name, *parts)
 
     def dispatch(self) -> None:

@@ -99,9 +99,7 @@ def _config(release: str, version: str) -> Deb:
         f"update-alternatives --install /usr/local/{name} {name} {target} {priority}\n"
         for name in ("cuda", f"cuda-{major}")
     )
-    remove = "".join(
-        f"    update-alternatives --remove {name} {target}\n" for name in ("cuda", f"cuda-{major}")
-    )
+    remove = "".join(f"    update-alternatives --remove {name} {target}\n" for name in ("cuda", f"cuda-{major}"))
     dashed = release.replace(".", "-")
     line = f"{target}/targets/x86_64-linux/lib\n"
     return Deb(

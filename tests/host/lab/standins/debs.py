@@ -84,9 +84,7 @@ def repository(directory: Path, debs: Sequence[Deb], gpg_home: Path, key: str) -
         data = deb.build()
         (directory / deb.file_name).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        stanzas.append(
-            f"{deb.control}Filename: ./{deb.file_name}\nSize: {len(data)}\nSHA256: {digest}\n"
-        )
+        stanzas.append(f"{deb.control}Filename: ./{deb.file_name}\nSize: {len(data)}\nSHA256: {digest}\n")
     packages = "\n".join(stanzas).encode()
     (directory / "Packages").write_bytes(packages)
     (directory / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))

@@ -105,9 +105,7 @@ def plain(name: str, version: str) -> Wheel:
 
 def _sources(package: str) -> dict[str, str]:
     top = PAYLOAD / package
-    return {
-        f"{package}/{path.relative_to(top)}": path.read_text() for path in sorted(top.rglob("*.py"))
-    }
+    return {f"{package}/{path.relative_to(top)}": path.read_text() for path in sorted(top.rglob("*.py"))}
 
 
 def clear(www: Path) -> None:

@@ -33,9 +33,7 @@ class Wheel:
         directory.mkdir(parents=True, exist_ok=True)
         info = f"{self.name.replace('-', '_')}-{self.version}.dist-info"
         files = {**self.files, **{f"{info}/{name}": text for name, text in self._info().items()}}
-        record = "".join(
-            f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in files.items()
-        )
+        record = "".join(f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in files.items())
         files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
         with zipfile.ZipFile(directory / self.file_name, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, text in files.items():
@@ -64,9 +62,7 @@ def project_page(directory: Path) -> None:
     links = []
     for wheel in sorted(directory.glob("*.whl")):
         digest = _file_digest(wheel)
-        links.append(
-            f'<a href="{quote(wheel.name)}#sha256={digest}">{escape(wheel.name)}</a><br>\n'
-        )
+        links.append(f'<a href="{quote(wheel.name)}#sha256={digest}">{escape(wheel.name)}</a><br>\n')
     head = '<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0">'
     body = "".join(links)
     (directory / "index.html").write_text(f"{head}</head><body>\n{body}</body></html>\n")

@@ -1,0 +1,95 @@
+"""What we wrote on the machine about earlier starts, read back with care: anybody may have edited it since."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from plan.machine import Machine
+
+
+class Kept(BaseModel):
+    """Base of what is kept: blind to what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CardRecord(Kept):
+    """The card as a start was planned for it (`card` in plan.json). MiB and GiB as named."""
+
+    index: int | None = None
+    name: str | None = None
+    total_mib: int | None = None
+    free_mib: int | None = None
+    release: str | None = None
+    key: str | None = None
+    learnt: dict[str, float] = {}
+    tables_gib: dict[str, float] = {}
+    peaks_gib: dict[str, float] = {}
+    pinned_gib: float = 0.0
+
+
+class Failure(Kept):
+    """A start that ran out of memory: at which stage, and how many MiB were missing where the log said so."""
+
+    stage: str
+    spec: str | None = None
+    short_mib: int | None = None
+    words: str = ""
+    card: CardRecord
+
+
+class Measured(Kept):
+    """What the last start that answered took, GiB."""
+
+    card: CardRecord
+    weights_gib: float | None = None
+    graphs_gib: float | None = None
+
+
+class Pinned(Kept):
+    """What was tried to pin, MiB; `mib` None where nothing came of it."""
+
+    mib: int | None = None
+    asked_mib: int = 0
+    total_mib: int | None = None
+
+
+Model = TypeVar("Model", bound=Kept)
+
+
+def _read(model: type[Model], value: Any) -> Model | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def card(machine: Machine) -> CardRecord:
+    """The card of the recorded start; empty where there is none."""
+    return _read(CardRecord, (machine.releases.start or {}).get("card") or {}) or CardRecord()
+
+
+def failures(machine: Machine) -> list[Failure]:
+    """Starts that ran out of memory, oldest first."""
+    told = (machine.releases.outcomes or {}).get("failures")
+    rows = [_read(Failure, row) for row in told] if isinstance(told, list) else []
+    return [row for row in rows if row is not None]
+
+
+def measured(machine: Machine) -> Measured | None:
+    """The last start that answered."""
+    return _read(Measured, (machine.releases.outcomes or {}).get("measured"))
+
+
+def pinned(machine: Machine) -> Pinned | None:
+    """What was tried of this machine's memory; None for a machine with other memory, give or take NEAR_MIB."""
+    found = _read(Pinned, machine.releases.pinned)
+    total = machine.system.memory.total_mib
+    if found is None or found.total_mib is None or total is None:
+        return None
+    return found if abs(found.total_mib - total) <= NEAR_MIB else None
+
+
+NEAR_MIB = 256  # kernels count a machine's memory a little differently from boot to boot
