@@ -83,8 +83,8 @@ def _short(release: Release, machine: Machine) -> str:
 
 def _most_capable(refused: list[Refusal], passed: list[str]) -> Refusal | None:
     """Of several refusals the one nearest to success; a driver that shuts out better releases is named too."""
-    order = ("TRIED", "RAM", "KV-DTYPE", "VRAM")
-    found = min(refused, key=lambda one: order.index(one.code) if one.code in order else len(order), default=None)
+    order = ("KV-DTYPE", "TRIED", "RAM", "VRAM")
+    found = min(refused, key=lambda one: (order.index(one.code), one.missing_gib), default=None)
     shut = [line for line in passed if "needs driver" in line]
     if found is None or not shut:
         return found
@@ -147,6 +147,8 @@ def _obstacle(release: Release, machine: Machine) -> str | None:
     driver = next((card.driver for card in machine.gpu.devices if card.driver), None)
     if driver is None or Version(driver) < Version(release.driver):
         return f"needs driver {release.driver} or newer, here is {driver or 'an unknown one'}"
+    if release.driver_until and Version(driver) >= Version(release.driver_until):
+        return f"is for drivers before {release.driver_until}, here is {driver}"
     card = max((Version(c.compute_capability) for c in machine.gpu.devices if c.compute_capability), default=None)
     if card is not None and card < Version(release.capability):
         return f"needs compute capability {release.capability}, here is {card}"
@@ -159,20 +161,25 @@ def _python(release: Release, machine: Machine) -> str:
     return here[0] if here else release.pythons[0]
 
 
-def key(found: list[Candidate], settings: Settings) -> str:
-    """Digest of the question put to the resolver: the same question keeps its recorded answer."""
+def key(machine: Machine, settings: Settings, engine: Engine, suiting: list[Candidate]) -> str:
+    """Digest of the question put to the resolver: the same question keeps its recorded answer.
+
+    What is free on the card is no part of it, so that a browser does not change the release: only where the recorded one does
+    not suit any more, those that do are asked for anew.
+    """
+    rows = [release for release in _wished(settings, engine) if _obstacle(release, machine) is None]
+    whole = _digest(settings, rows, machine)
+    recorded = machine.releases.choice or {}
+    names = [c.release.name for c in suiting]
+    narrow = _digest(settings, [c.release for c in suiting], machine)
+    lost = recorded.get("key") == whole and recorded.get("release") not in names
+    return narrow if lost or recorded.get("key") == narrow else whole
+
+
+def _digest(settings: Settings, rows: list[Release], machine: Machine) -> str:
     question: list[Any] = [settings.vllm_release]
     question += [
-        [
-            c.release.requirements,
-            c.release.indexes,
-            c.release.index_strategy,
-            c.release.overrides,
-            c.release.constraints,
-            c.python,
-        ]
-        for c in sorted(
-            found, key=lambda c: c.release.name
-        )  # another order alone does not ask again: what serves stays
+        [r.requirements, r.indexes, r.index_strategy, r.overrides, r.constraints, _python(r, machine)]
+        for r in sorted(rows, key=lambda r: r.name)  # another order alone does not ask again: what serves stays
     ]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16]

@@ -10,7 +10,9 @@ from plan import records
 from plan.machine import Gpu, Machine
 from plan.toml import table
 
-JITTER_MIB = 300  # less than this is a window more or less on the desktop
+JITTER_MIB = 300  # so much more is a window less on the desktop, and no reason for another plan
+KEPT_GIB = 2.0  # of host memory for everything else
+LESS_MIB = 64  # so much less is within what a plan leaves alone
 
 
 class Card(BaseModel):
@@ -71,8 +73,10 @@ def _pinnable(machine: Machine) -> tuple[float | None, bool]:
     """Host memory that can be pinned, GiB, and whether that was tried on this machine as it is now."""
     found = records.pinned(machine)
     share = _share(machine) if machine.system.memory.total_mib else None
-    if found is None or found.mib is None:  # not tried, or in vain
-        return share, found is not None
+    if found is None:  # not tried yet: planned as if all but a little could be pinned, and tried before anything else
+        return (machine.system.memory.total_mib or 0) / 1024 - KEPT_GIB if share is not None else None, False
+    if found.mib is None:  # tried in vain
+        return share, True
     enough = found.mib >= found.asked_mib
     return max(found.mib / 1024, share or 0.0) if enough else found.mib / 1024, True
 
@@ -88,7 +92,7 @@ def free_gib(machine: Machine, card: Gpu) -> float:
     A running server must not shrink its own plan, and a browser tab must not restart it.
     """
     now, then = card.memory_free_mib or 0, planned_free_mib(machine, card)
-    if then is not None and (server_holds_card(machine) or abs(now - then) < JITTER_MIB):
+    if then is not None and (server_holds_card(machine) or then - LESS_MIB < now < then + JITTER_MIB):
         return then / 1024
     if server_holds_card(machine) and records.card(machine).name is None:  # our record was lost: what an idle card has
         idle = (card.memory_total_mib or 0) - (1229 if machine.wsl.version else 512)

@@ -19,12 +19,13 @@ class Reason(BaseModel):
 
 
 class Refusal(BaseModel):
-    """Why nothing is done on this machine, and what to do about it."""
+    """Why nothing is done on this machine, and what to do about it. `missing_gib`: how far it is from what would do."""
 
     model_config = ConfigDict(frozen=True)
     code: str
     message: str
     remedy: str
+    missing_gib: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"

@@ -33,16 +33,15 @@ def wishes(settings: Settings) -> Wishes:
 
 def best(machine: Machine, settings: Settings, gpu: Gpu, model: Model, release: Release) -> Fitting | Refusal | None:
     """The fastest fit of this release; None for a model whose shape we do not know."""
+    dtype = _dtype(settings, gpu)
     known = shape.of(model.name)
-    if known is None:
-        return None
-    dtype = _dtype(settings, gpu, release)
-    if isinstance(dtype, Refusal):
+    if dtype is not None or known is None:
         return dtype
     if settings.kv_cache_dtype == "fp8":
         known = known.model_copy(update={"kv_block_bytes": known.kv_block_bytes // 2})
     tried = [_one(machine, settings, gpu, known, release, plugin) for plugin in _plugins(settings, release)]
-    return next((one for one in tried if isinstance(one, Fitting)), tried[0])
+    fits = [one for one in tried if isinstance(one, Fitting)]
+    return fits[0] if fits else min((one for one in tried if isinstance(one, Refusal)), key=lambda one: one.missing_gib)
 
 
 def _plugins(settings: Settings, release: Release) -> list[bool]:
@@ -53,8 +52,8 @@ def _one(
     machine: Machine, settings: Settings, gpu: Gpu, known: Shape, release: Release, plugin: bool
 ) -> Fitting | Refusal:
     wished, card = wishes(settings), cards.of(machine, gpu)
-    question = learnt.key(gpu, release, wished, plugin)
-    ended = learnt.exhausted(machine, gpu, release, question)
+    asked = learnt.ask(machine, gpu, release, wished, plugin, settings.kv_cache_dtype)
+    ended = learnt.exhausted(machine, asked)
     if ended:
         return ended
     way = Way(
@@ -62,16 +61,16 @@ def _one(
         plugin=plugin,
         offload=release.offload.wsl if machine.wsl.version else release.offload.native,
         graphs=release.graphs,
-        learnt=learnt.parts(machine, gpu, release, question),
-        pinnable=learnt.pinnable(machine, gpu, release),
+        learnt=learnt.parts(machine, asked),
+        pinnable=learnt.pinnable(machine, asked),
     )
     found = fit(known, card, way, wished)
     if isinstance(found, Refusal):
         return found
-    return Fitting(fit=found, key=question, learnt=way.learnt)
+    return Fitting(fit=found, key=asked.key, learnt=way.learnt)
 
 
-def _dtype(settings: Settings, gpu: Gpu, release: Release) -> Refusal | None:
+def _dtype(settings: Settings, gpu: Gpu) -> Refusal | None:
     """8-bit KV caches need native FP8, which Ampere lacks (vllm.md section 3.2, read)."""
     capable = tuple(int(part) for part in (gpu.compute_capability or "0.0").split(".")) >= (8, 9)
     if settings.kv_cache_dtype != "fp8" or capable:

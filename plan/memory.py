@@ -30,7 +30,7 @@ class Tier(BaseModel):
     tokens: int
     max_num_seqs: int
     max_num_batched_tokens: int
-    graphs: list[int]
+    graphs: list[int] = []
     last: bool = False
     context: int | None = None
     requests: int = 1

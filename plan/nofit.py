@@ -25,6 +25,20 @@ def pinnable(card: Card, way: Way) -> float:
     return min(known, default=math.inf)
 
 
+def share_refusal(card: Card, wishes: Wishes, found: Fit) -> Refusal | None:
+    """Where gpu_memory_utilization is more than vLLM's start check will find free."""
+    if wishes.utilization is None or wishes.utilization * card.total_gib <= card.free_gib - found.memory_gib["context"]:
+        return None
+    most = (card.free_gib - found.memory_gib["context"]) / card.total_gib
+    return Refusal(
+        code="VRAM",
+        message=f"gpu_memory_utilization = {wishes.utilization} is {wishes.utilization * card.total_gib:.1f} of {card.total_gib:.1f} GiB; "
+        f"{card.free_gib:.1f} GiB are free on {card.name}, and {found.memory_gib['context']:.1f} GiB of them go to CUDA first.",
+        remedy=f"Possible here: gpu_memory_utilization = {math.floor(most * 100) / 100} or less; auto is planned for what is free.",
+        missing_gib=wishes.utilization * card.total_gib - most * card.total_gib,
+    )
+
+
 def pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal:
     """Where the fit pins more host memory than the machine lends."""
     tried = "can be pinned (tried)" if card.pin_probed or way.pinnable is not None else "can be pinned"
@@ -35,6 +49,7 @@ def pinned_refusal(card: Card, way: Way, found: Fit) -> Refusal:
         f"the model; {total}{pinnable(card, way):.1f} GiB {tried}.",
         remedy="Free memory on the card or give the machine more (in WSL: memory= in .wslconfig on the Windows side, then wsl --shutdown); "
         "remove pinned.json from root where it exists, and run this again.",
+        missing_gib=found.pinned_gib - pinnable(card, way),
     )
 
 
@@ -52,6 +67,7 @@ def memory_refusal(shape: Shape, card: Card, way: Way, wishes: Wishes, needed: f
         code="VRAM",
         message=f"{card.name} has {budget(card, wishes):.1f} GiB {'to use' if wishes.utilization else 'free'}; {shape.name}{asked} "
         f"needs {needed:.1f} GiB{where}.",
+        missing_gib=needed - budget(card, wishes),
         remedy=nearest or "Close what uses the card (nvidia-smi lists it) and run this again, or set engine = cpu.",
     )
 
@@ -66,12 +82,13 @@ def _asked(wishes: Wishes) -> str:
 
 def _nearest(shape: Shape, card: Card, way: Way, wishes: Wishes, soonest: Soonest) -> str | None:
     """A wish that can be had in its place; None where nothing helps."""
-    smaller = [
-        Wishes(context=context, users=wishes.users)
-        for context in (65536, 32768, 16384, 8192, 4096)
-        if context < (wishes.context or 0)
+    smaller = [context for context in (65536, 32768, 16384, 8192, 4096) if context < (wishes.context or 0)]
+    tried = [wishes.model_copy(update={"context": context}) for context in smaller]
+    tried += [
+        wishes.model_copy(update=more)
+        for more in ({"users": None}, {"context": None}, {"context": None, "users": None})
     ]
-    for wish in [*smaller, Wishes(context=wishes.context), Wishes(users=wishes.users), Wishes()]:
+    for wish in tried:
         found = soonest(shape, card, way, wish) if wish != wishes else None
         if found:
             return f"Possible here: max_model_len = {found.max_model_len} with max_num_seqs = {found.max_num_seqs}."

@@ -100,15 +100,15 @@ def _for_engine(machine: Machine, settings: Settings, base: dict[str, Any], whic
         return Plan(**base, refusals=[found])
     suiting, passed = found
     base |= {"engine": which, "candidates": suiting, "passed": passed, "model": weights, "reasons": [why]}
-    base |= {"key": candidates.key(suiting, settings), "wsl_conf": _wsl_conf(machine)}
+    base |= {"key": candidates.key(machine, settings, which, suiting), "wsl_conf": _wsl_conf(machine)}
     base |= {"pin_probe_mib": _pin_probe(machine, suiting)}
     return _for_choice(machine, settings, base)
 
 
 def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> Plan:
     """What depends on the release that the resolver found; before that, on the first candidate."""
-    choice = _recorded(machine, base["key"])
     suiting: list[Candidate] = base["candidates"]
+    choice = _recorded(machine, base["key"], [c.release.name for c in suiting])
     picked = next((c for c in suiting if choice and c.release.name == choice.release), suiting[0])
     wanted = toolkit.choose(machine, settings, picked.release.cuda) if base["engine"] == "cuda" else None
     version = toolkit.installed(machine, wanted) if wanted else None
@@ -158,10 +158,15 @@ def _pin_probe(machine: Machine, suiting: list[Candidate]) -> int | None:
     return None if not wanted or known else needed
 
 
-def _recorded(machine: Machine, key: str) -> Choice | None:
-    """The recorded answer to this very question, if there is one."""
+def _recorded(machine: Machine, key: str, suiting: list[str]) -> Choice | None:
+    """The recorded answer to this very question, if there is one and it still suits."""
     record = machine.releases.choice
-    if not record or record.get("key") != key or not set(Choice.model_fields) <= set(record):
+    if (
+        not record
+        or record.get("key") != key
+        or record.get("release") not in suiting
+        or not set(Choice.model_fields) <= set(record)
+    ):
         return None
     return Choice(**{name: record[name] for name in Choice.model_fields})
 

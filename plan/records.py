@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plan.machine import Machine
 
+NEAR_MIB = 256  # kernels count a machine's memory a little differently from boot to boot
+
 
 class Kept(BaseModel):
     """Base of what is kept: blind to what it does not know."""
@@ -22,7 +24,9 @@ class CardRecord(Kept):
     name: str | None = None
     total_mib: int | None = None
     free_mib: int | None = None
-    release: str | None = None
+    host_mib: int | None = None
+    version: str | None = None
+    plugin: bool = False
     key: str | None = None
     learnt: dict[str, float] = {}
     tables_gib: dict[str, float] = {}
@@ -46,6 +50,7 @@ class Measured(Kept):
     card: CardRecord
     weights_gib: float | None = None
     graphs_gib: float | None = None
+    free_mib: int | None = None
 
 
 class Pinned(Kept):
@@ -54,6 +59,7 @@ class Pinned(Kept):
     mib: int | None = None
     asked_mib: int = 0
     total_mib: int | None = None
+    kernel: str | None = None
 
 
 Model = TypeVar("Model", bound=Kept)
@@ -84,12 +90,10 @@ def measured(machine: Machine) -> Measured | None:
 
 
 def pinned(machine: Machine) -> Pinned | None:
-    """What was tried of this machine's memory; None for a machine with other memory, give or take NEAR_MIB."""
+    """What was tried of this machine's memory; None under another kernel or with other memory, give or take NEAR_MIB."""
     found = _read(Pinned, machine.releases.pinned)
     total = machine.system.memory.total_mib
     if found is None or found.total_mib is None or total is None:
         return None
-    return found if abs(found.total_mib - total) <= NEAR_MIB else None
-
-
-NEAR_MIB = 256  # kernels count a machine's memory a little differently from boot to boot
+    known = found.kernel in (None, machine.system.kernel)
+    return found if known and abs(found.total_mib - total) <= NEAR_MIB else None

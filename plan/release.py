@@ -38,6 +38,7 @@ class Release(BaseModel):
     cuda: str | None = None
     torch: str | None = None
     driver: str = "0"
+    driver_until: str = ""
     capability: str = "0"
     pythons: list[str]
     offload: Offload = Offload()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from packaging.version import Version
+
 from plan import memory, nofit, throughput
 from plan.card import Card
 from plan.evidence import Refusal
@@ -12,6 +14,8 @@ from plan.memory import Tier, Way
 from plan.shape import GIB, Shape, offload_flag
 
 GRAIN = 1024  # tokens: a planned context is a multiple of it
+KV_BYTES_SINCE = Version("0.10.2")  # --kv-cache-memory-bytes
+GRAPHS = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128]  # batch sizes that graphs are captured for
 LEAST_CONTEXT = 4096  # tokens for each of a user's users who name no context
 WITHOUT_QUEUE = 8  # of them; with more users vLLM lets requests wait
 
@@ -20,7 +24,7 @@ def fit(shape: Shape, card: Card, way: Way, wishes: Wishes) -> Fit | Refusal:
     """The plan for this card with this release, or why there is none and what would be possible."""
     found = soonest(shape, card, way, wishes)
     if found is not None:
-        return found
+        return nofit.share_refusal(card, wishes, found) or found
     anyhow = soonest(
         shape, card.model_copy(update={"pinnable_gib": None}), way.model_copy(update={"pinnable": None}), wishes
     )
@@ -52,9 +56,9 @@ def _of(shape: Shape, card: Card, way: Way, wishes: Wishes, tiers: list[Tier]) -
 
 def _wished(tier: Tier, wishes: Wishes) -> Tier:
     """A tier with the user's wishes in it: their context for each of their users."""
-    seqs = wishes.users or tier.max_num_seqs
+    seqs = wishes.users or min(tier.max_num_seqs, wishes.batched or tier.max_num_seqs)
     batched = max(wishes.batched or tier.max_num_batched_tokens, seqs)
-    graphs = sorted({size for size in tier.graphs if size < seqs} | {min(seqs, max(tier.graphs))})
+    graphs = sorted({size for size in GRAPHS if size < seqs} | {min(seqs, GRAPHS[-1])})
     changes = {"max_num_seqs": seqs, "max_num_batched_tokens": batched, "graphs": graphs, "context": wishes.context}
     asked = wishes.users if wishes.context and wishes.users else 1
     each = LEAST_CONTEXT * min(wishes.users or 0, WITHOUT_QUEUE)
@@ -102,7 +106,7 @@ def _make(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes
         graphs=tier.graphs,
         kv_bytes=kv_bytes,
         kv_tokens=shape.kv_tokens(kv_bytes, context, tier.max_num_batched_tokens, way.version),
-        utilization=_utilization(card, found, wishes),
+        utilization=_utilization(card, way, found, wishes),
         memory_gib={**found, "kv": kv_bytes / GIB},
         tables_gib=_tables(shape, card, way, tier, offloaded),
         load_peak_gib=memory.load_peak(card, way, found),
@@ -127,8 +131,18 @@ def _longest(shape: Shape, way: Way, tier: Tier, kv_bytes: int) -> int:
     return GRAIN
 
 
-def _utilization(card: Card, found: dict[str, float], wishes: Wishes) -> float:
-    """The share that vLLM's start check accepts: what is free once the context is there, two digits."""
-    there = (card.free_gib - found["context"] - found["reserve"] / 2) / card.total_gib
-    most = min(0.98, math.floor(there * 100) / 100)
-    return max(0.01, min(most, wishes.utilization or most))
+def _utilization(card: Card, way: Way, found: dict[str, float], wishes: Wishes) -> float:
+    """The share of the card that vLLM may take, two digits.
+
+    Where the cache is given in bytes only the start check reads it: what is free once the context is there. Before 0.10.2 it also
+    sizes the cache, and graphs are captured beyond it.
+    """
+    if wishes.utilization:
+        return wishes.utilization
+    free = card.free_gib - found["context"]
+    if way.version < KV_BYTES_SINCE:
+        learnt = sum(way.learnt.get(part, 0.0) for part in ("load", "activations", "kv"))
+        free -= found["graphs"] + found["reserve"] + learnt
+    else:
+        free -= found["reserve"] / 2
+    return max(0.01, min(0.98, math.floor(free / card.total_gib * 100) / 100))

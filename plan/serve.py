@@ -84,11 +84,16 @@ def _card(machine: Machine, gpu: Gpu, picked: Candidate) -> dict[str, Any]:
     """The card as it was planned for; kept in plan.json so that the next run plans with the same figures."""
     free = round(cards.free_gib(machine, gpu) * 1024)
     told: dict[str, Any] = {"index": gpu.index, "name": gpu.name, "total_mib": gpu.memory_total_mib, "free_mib": free}
-    told["release"] = picked.release.name
+    told |= {"host_mib": machine.system.memory.total_mib, "version": picked.release.version.public}
     if picked.fitting:
         found = picked.fitting.fit
         peaks = {"load": found.load_peak_gib, "steady": sum(found.memory_gib.values())}
-        told |= {"key": picked.fitting.key, "learnt": picked.fitting.learnt, "tables_gib": found.tables_gib}
+        told |= {
+            "plugin": found.plugin,
+            "key": picked.fitting.key,
+            "learnt": picked.fitting.learnt,
+            "tables_gib": found.tables_gib,
+        }
         told |= {
             "peaks_gib": {name: round(value, 3) for name, value in peaks.items()},
             "pinned_gib": round(found.pinned_gib, 3),

@@ -16,14 +16,14 @@ from tasks.workstation import Workstation
 @task
 def present(ws: Workstation) -> Iterator[StringCommand]:
     """
-    Ensure it is known how much host memory this machine's driver pins; tried once for this memory and kernel.
+    Ensure it is known how much host memory this machine's driver pins; tried once for this memory and kernel, and again where more is needed.
 
     + ws: the host
     """
     if ws.plan is None or ws.machine is None or ws.plan.refusals:
         return
     needed = ws.plan.pin_probe_mib
-    if not needed or tried(ws.machine, needed) or serves(ws.machine):
+    if not needed or serves(ws.machine):
         host.noop("nothing to pin, or it is known how much can be")
         return
     yield helper.command(ws.root, "pinned", ws.root, str(needed))
@@ -32,13 +32,6 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
     logger.info(f"{ws.host.print_prefix}host memory that can be pinned: {words(found)}")
     if ws.plan and ws.plan.refusals:  # now that it is known
         yield helper.fail("\n".join(str(refusal) for refusal in ws.plan.refusals))
-
-
-def tried(machine: Machine, needed: int) -> bool:
-    """Whether so much was asked for before, of this memory and under this kernel, whatever came of it."""
-    found = machine.releases.pinned or {}
-    here = (machine.system.memory.total_mib, machine.system.kernel)
-    return (found.get("total_mib"), found.get("kernel")) == here and (found.get("asked_mib") or 0) >= needed
 
 
 def serves(machine: Machine) -> bool:

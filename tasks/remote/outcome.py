@@ -106,7 +106,18 @@ def served(root: str, plan: Dict[str, Any], lines: Lines) -> None:
     """Remember what the start that has just answered took; where its log does not say, what was known of it stays."""
     figures = measured(lines, plan["stages"]) if plan.get("stages") and plan.get("card") else {}
     if figures:
-        _write(root, dict(load(root), measured=dict(figures, spec=plan.get("spec"), card=plan["card"], when=_now())))
+        known = load(root)
+        left = [one for one in known["failures"] if not _answered(one, plan["card"])]
+        told = dict(figures, spec=plan.get("spec"), card=plan["card"], when=_now())
+        _write(root, dict(known, failures=left, measured=told))
+
+
+def _answered(one: Any, card: Dict[str, Any]) -> bool:
+    """Whether a failure is of the question that has just been answered, with no more memory free: its lesson is in that plan."""
+    try:
+        return bool(one["card"]["key"] == card["key"] and one["card"]["free_mib"] <= card["free_mib"])
+    except (KeyError, TypeError):
+        return False
 
 
 def sentence(told: Dict[str, Any], table: Table) -> str:

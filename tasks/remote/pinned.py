@@ -29,7 +29,7 @@ def probe(root: str, needed_mib: int) -> None:
     memory = meminfo()
     least = min(needed_mib, int(memory.get("MemAvailable", 0) * SHARE))
     told = _told([sys.executable, os.path.abspath(sys.argv[0]), "pin", str(least)])
-    found = {"asked_mib": needed_mib, "total_mib": memory.get("MemTotal"), "kernel": os.uname().release}
+    found = {"asked_mib": least, "total_mib": memory.get("MemTotal"), "kernel": os.uname().release}
     found.update({"mib": None, "driver": None, "error": None}, **told)
     found["when"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     common.write(root + "/pinned.json", json.dumps(found, indent=1))

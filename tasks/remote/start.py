@@ -24,7 +24,7 @@ def run(root: str, supervisor: str) -> None:
         raise failure
     jobs.progress(root, "start", {"stage": "starting what served before again"})
     try:
-        _start(root, supervisor)
+        outcome.served(root, common.load(root + "/service/plan.json") or {}, _start(root, supervisor))
     except common.Failure as error:
         raise common.Failure("%s\nWhat served before does not start either: %s" % (failure, error)) from failure
     raise common.Failure("%s\nWhat served before was started again and answers." % failure) from failure

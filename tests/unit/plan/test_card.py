@@ -20,9 +20,9 @@ FREE: list[tuple[int, dict[str, Any], dict[str, Any] | None, int]] = [
     (900, SUPERVISED, THEN, 23000),
     (900, NOBODYS, THEN, 900),
     (900, {}, THEN, 900),
-    (22701, {}, THEN, 23000),
+    (22937, {}, THEN, 23000),
     (23299, {}, THEN, 23000),
-    (22700, {}, THEN, 22700),
+    (22936, {}, THEN, 22936),
     (23300, {}, THEN, 23300),
     (23100, {}, None, 23100),
     (900, OURS, {**THEN, "name": "Y"}, 900),
@@ -79,13 +79,16 @@ def test_pcie(generation: int | None, width: int | None, expected: float | None)
 
 
 PINNED: list[tuple[int, float, dict[str, Any] | None, float, bool]] = [
-    (0, 32, None, 25.6, False),
-    (2, 32, None, 16.0, False),
+    (0, 32, None, 30.0, False),
+    (2, 32, None, 30.0, False),
     (2, 32, {"mib": 12288, "asked_mib": 12288, "total_mib": 32768}, 16.0, True),
     (2, 32, {"mib": 18432, "asked_mib": 18432, "total_mib": 32768}, 18.0, True),
     (2, 32, {"mib": 1024, "asked_mib": 12288, "total_mib": 32768}, 1.0, True),
     (2, 32, {"mib": 0, "asked_mib": 12288, "total_mib": 32768}, 0.0, True),
-    (2, 32, {"mib": 1024, "asked_mib": 12288, "total_mib": 16384}, 16.0, False),
+    (2, 32, {"mib": 1024, "asked_mib": 12288, "total_mib": 16384}, 30.0, False),
+    (2, 32, {"mib": 1024, "asked_mib": 12288, "total_mib": 32700}, 1.0, True),
+    (2, 32, {"mib": 1024, "asked_mib": 12288, "total_mib": 32768, "kernel": "another"}, 30.0, False),
+    (2, 32, {"mib": "much", "total_mib": 32768}, 30.0, False),
     (2, 32, {"mib": None, "asked_mib": 12288, "total_mib": 32768}, 16.0, True),
 ]
 

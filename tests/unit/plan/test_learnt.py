@@ -116,7 +116,7 @@ def test_more_free_memory_forgets_failures() -> None:
 
 
 def test_another_card_or_release_learns_nothing() -> None:
-    for name, value in (("name", "Y"), ("release", "0.32.0"), ("total_mib", 1), ("index", 1)):
+    for name, value in (("name", "Y"), ("version", "0.32.0"), ("plugin", False), ("total_mib", 1), ("index", 1)):
         row = failed(HOST, fitted(HOST), "load", 300)
         row["card"][name] = value
         assert fitted(after(row)).learnt == {}

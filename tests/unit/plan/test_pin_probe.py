@@ -8,7 +8,7 @@ import pytest
 
 from plan import plan
 from plan.settings import Settings
-from tests.unit.machines import RTX_4070_12, RTX_4090, changed, machine
+from tests.unit.machines import RTX_4060_8, RTX_4070_12, RTX_4090, changed, machine
 
 WSL = machine(RTX_4070_12, wsl=2, ram_gib=32)
 
@@ -29,11 +29,20 @@ def test_only_where_something_is_pinned() -> None:
     [
         ({"mib": 12288, "asked_mib": 12288, "total_mib": 32768}, False),
         ({"mib": 12288, "asked_mib": 12288, "total_mib": 16384}, True),
+        ({"mib": 12288, "asked_mib": 12288, "total_mib": 32768, "kernel": "another"}, True),
         ({"mib": 1024, "asked_mib": 1024, "total_mib": 32768}, True),
-        ({"mib": 512, "asked_mib": 1024, "total_mib": 32768}, False),
+        ({"mib": 5000, "asked_mib": 12288, "total_mib": 32768}, False),
         ({"mib": None, "asked_mib": 12288, "total_mib": 32768, "error": "no libcuda.so.1"}, False),
     ],
 )
 def test_again_where_more_is_needed_or_the_machine_is_another(record: dict[str, Any], again: bool) -> None:
     made = plan.make(changed(WSL, "releases", pinned=record), Settings())
-    assert (made.pin_probe_mib is not None) == again or made.refusals
+    assert made.refusals == []
+    assert (made.pin_probe_mib is not None) == again
+
+
+def test_it_is_tried_before_it_is_refused() -> None:
+    """Half of WSL's memory is a guess: a machine that may do is not refused by it."""
+    seen = machine({**RTX_4060_8, "memory_free_mib": 7373}, wsl=2, ram_gib=15)
+    made = plan.make(seen, Settings())
+    assert made.refusals == [] and made.pin_probe_mib is not None

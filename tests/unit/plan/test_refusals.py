@@ -84,17 +84,28 @@ REFUSED: dict[str, tuple[Machine, dict[str, object], str, list[str]]] = {
         ["RTX 4090", "2.9 GiB", "needs", "nvidia-smi"],
     ),
     "too little memory to pin": (
-        machine(RTX_4060_8, ram_gib=8),
+        machine(RTX_4060_8, ram_gib=4),
         {},
         "RAM",
-        ["8.0 GiB", "6.4 GiB", ".wslconfig", "must be pinned"],
+        ["4.0 GiB", "2.0 GiB", ".wslconfig", "must be pinned"],
     ),
-    "too little memory to pin in WSL": (
-        machine(RTX_4070_12, wsl=2, ram_gib=4),
+    "too little was pinned": (
+        changed(
+            machine(RTX_4070_12, wsl=2, ram_gib=32),
+            "releases",
+            pinned={"mib": 512, "asked_mib": 4096, "total_mib": 32768},
+        ),
         {},
         "RAM",
-        ["must be pinned", "2.0 GiB"],
+        ["must be pinned", "0.5 GiB can be pinned (tried)", "pinned.json"],
     ),
+    "more of the card than is free": (
+        machine(RTX_4070_12),
+        {"gpu_memory_utilization": 0.98},
+        "VRAM",
+        ["gpu_memory_utilization = 0.98", "Possible here: gpu_memory_utilization = 0.9"],
+    ),
+    "an 8-bit cache on Ampere": (machine(RTX_3090), {"kv_cache_dtype": "fp8"}, "KV-DTYPE", ["8.9", "RTX 3090 has 8.6"]),
     "driver too old": (
         machine({**RTX_3090, "driver": "470.256.02"}),
         {},

@@ -15,17 +15,18 @@ from plan.settings import Settings
 from tests.unit.machines import GALLERY, RTX_3090, RTX_4060_8, RTX_4090, changed, machine
 
 OLD_570 = "needs driver 580 or newer, here is 570.133.20"
+NEW = "vllm==0.24.0+cu129: is for drivers before 580, here is 580.95.05"
 OFFLOAD = "cannot keep weights in host memory, which this card needs"
 # name in the gallery: (names of candidates, lines of what was passed over)
 CHOSEN: dict[str, tuple[list[str], list[str]]] = {
-    "wsl 24.04, RTX 5090": (["gptoss", "0.32.0", "0.31.0", "0.24.0", "0.24.0-cu129", "0.19.1"], []),
+    "wsl 24.04, RTX 5090": (["gptoss", "0.32.0", "0.31.0", "0.24.0", "0.19.1"], [NEW]),
     "wsl 24.04, 12 GiB": (
-        ["0.24.0", "0.24.0-cu129", "0.32.0", "0.31.0"],
-        [f"vllm==0.10.1+gptoss: {OFFLOAD}", f"vllm==0.19.1: {OFFLOAD}"],
+        ["0.24.0", "0.32.0", "0.31.0"],
+        [f"vllm==0.10.1+gptoss: {OFFLOAD}", NEW, f"vllm==0.19.1: {OFFLOAD}"],
     ),
     "native 24.04, 8 GiB": (
-        ["0.24.0", "0.24.0-cu129", "0.32.0", "0.31.0"],
-        [f"vllm==0.10.1+gptoss: {OFFLOAD}", f"vllm==0.19.1: {OFFLOAD}"],
+        ["0.24.0", "0.32.0", "0.31.0"],
+        [f"vllm==0.10.1+gptoss: {OFFLOAD}", NEW, f"vllm==0.19.1: {OFFLOAD}"],
     ),
     "native 24.04, RTX 4090, driver 570": (
         ["gptoss", "0.24.0-cu129", "0.19.1"],
@@ -157,11 +158,22 @@ def test_the_question_changes_with_what_it_is_about() -> None:
         key(seen, Settings(vllm_release="0.32.0")),
         key(machine(RTX_4090, pythons=("3.10",))),
         key(machine({**RTX_4090, "driver": "570.1"})),
-        key(machine(RTX_4060_8)),
         key(machine()),
     ]
     assert len({key(seen), *others}) == len(others) + 1
     assert key(seen, Settings(find_links="/wheels")) == key(seen), "where wheels lie is not what is asked"
+    assert key(machine(RTX_4060_8)) == key(seen), "what is free on the card is not what is asked"
+
+
+def test_a_recorded_release_that_does_not_suit_any_more_is_asked_anew() -> None:
+    """A browser takes half the card: the release that cannot keep weights in host memory is given up, once."""
+    small = machine(RTX_4060_8)
+    record = {"key": key(small), "release": "0.19.1", "lock": "a", "python": "3.12", "line": "x"}
+    lost = plan.make(changed(small, "releases", choice=record), Settings())
+    assert lost.choice is None and lost.key != record["key"]
+    again = {**record, "key": lost.key, "release": "0.24.0"}
+    kept = plan.make(changed(small, "releases", choice=again), Settings())
+    assert kept.choice is not None and kept.key == lost.key
 
 
 @pytest.mark.parametrize("missing", ["key", "release", "lock", "python", "line"])

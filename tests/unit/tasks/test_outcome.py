@@ -211,7 +211,7 @@ def test_what_the_user_is_told() -> None:
 
 
 def test_the_planner_knows_every_stage() -> None:
-    assert {row["name"] for row in TABLE["stage"]} == set(learnt.PARTS)
+    assert {row["name"] for row in TABLE["stage"]} == {*learnt.PARTS, "pinned"}
     for rule in TABLE["memory"]:
         for name in ("text", "near", "short"):
             re.compile(rule.get(name, ""))

@@ -78,8 +78,9 @@ def test_a_driver_that_pins_nothing(rig: Path) -> None:
 def test_never_more_than_a_share_of_what_is_available(rig: Path) -> None:
     facts(rig)
     found = tried(rig, 1 << 30)
-    assert found["asked_mib"] == 1 << 30
-    assert 0 < found["mib"] < pinned.meminfo()["MemTotal"] * pinned.SHARE
+    assert 0 < found["mib"] <= found["asked_mib"] < pinned.meminfo()["MemTotal"] * pinned.SHARE, (
+        "what was tried, not what was wanted"
+    )
 
 
 @needs_gcc
@@ -116,22 +117,6 @@ def test_a_process_that_dies() -> None:
 
 HERE = machine(RTX_4070_12)
 RECORD = {"asked_mib": 5000, "mib": 960, "total_mib": HERE.system.memory.total_mib, "kernel": HERE.system.kernel}
-
-
-@pytest.mark.parametrize(
-    ("record", "known"),
-    [
-        (RECORD, True),
-        ({**RECORD, "mib": None, "error": "no libcuda.so.1"}, True),
-        ({**RECORD, "asked_mib": 4999}, False),
-        ({**RECORD, "total_mib": 1}, False),
-        ({**RECORD, "kernel": "6.9"}, False),
-        ({}, False),
-        (None, False),
-    ],
-)
-def test_it_is_tried_once(record: dict[str, Any] | None, known: bool) -> None:
-    assert task.tried(changed(HERE, "releases", pinned=record), 5000) is known
 
 
 def test_not_beside_our_own_server() -> None:
