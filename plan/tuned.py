@@ -135,7 +135,21 @@ def explain(fitting: Fitting, gpu: Gpu, release: Release, wsl: bool) -> list[Rea
     if wsl and found.pinned_gib:
         text = "Graphs are kept in WSL too, and pinned memory is switched on there for what lies in host memory; neither was measured in WSL."
         told.append(Reason(text=text, evidence="read"))
-    return told + _lessons(fitting)
+    return [*told, *_defects(found, gpu, release, wsl), *_lessons(fitting)]
+
+
+def _defects(found: Fit, gpu: Gpu, release: Release, wsl: bool) -> list[Reason]:
+    """What is known to be wrong with the release where all that it needs is so here."""
+    here = {
+        f"sm_{gpu.compute_capability}",
+        *(["wsl"] if wsl else []),
+        *(["offload"] if found.offloaded and not found.plugin else []),
+    }
+    return [
+        Reason(text=f"Known of vLLM {release.version} ({one.id}): {one.text}.", date=release.date)
+        for one in release.defects
+        if set(one.applies) <= here
+    ]
 
 
 def _lessons(fitting: Fitting) -> list[Reason]:

@@ -53,8 +53,8 @@ def test_two_steps_down_and_it_serves(lab: Lab, host: MakeHost, tmp_path: Path) 
     assert first.code == 0, first.text
     assert first.text.count(TOLD) >= 2 and "What served before" not in first.text
     found = kept(machine, "outcomes.json")
-    assert [(one["stage"], one["short_mib"]) for one in found["failures"]] == [("load", 114)] * 2
-    assert len({one["spec"] for one in found["failures"]} | {found["measured"]["spec"]}) == 3
+    assert found["failures"] == [], "the plan that answered holds their lesson"
+    assert kept(machine, "plan.json")["card"]["learnt"]["load"] > 2 * 114 / 1024
     assert found["measured"]["spec"] == kept(machine, "plan.json")["spec"] and found["measured"]["weights_gib"] == 12.83
     second = run(lab, where, "deploy/full.py", "-y", "--json")
     assert (second.code, second.changes) == (0, 0), second.text

@@ -213,3 +213,39 @@ def test_the_flag_stops_the_offloader_where_it_is_meant_to() -> None:
 @pytest.mark.parametrize(("version", "tokens"), [("0.24.0", 1), ("0.25.0", 2)])
 def test_the_window_holds_one_step_or_two(version: str, tokens: int) -> None:
     assert SHAPE.blocks(8192, 1024, Version(version)) == 512 + -(-(127 + 1024 * tokens) // 16) + 1
+
+
+OLD = Way(version=Version("0.10.1"), graphs=False)
+
+
+@given(seen=CARDS, learnt=st.dictionaries(st.sampled_from(["graphs", "activations", "reserve"]), st.floats(0, 2)))
+def test_before_kv_bytes_the_share_leaves_room_for_graphs(seen: Card, learnt: dict[str, float]) -> None:
+    """vLLM takes the whole share for weights and cache there, then captures graphs beyond it."""
+    found = fit(SHAPE, seen, OLD.model_copy(update={"learnt": learnt}), Wishes())
+    if isinstance(found, Fit):
+        taken = found.memory_gib["context"] + found.utilization * seen.total_gib + found.memory_gib["graphs"]
+        assert taken <= seen.free_gib + 1e-6
+
+
+def test_a_failure_of_graphs_lowers_the_share_before_kv_bytes() -> None:
+    shares = [
+        fit(SHAPE, card(23.5), OLD.model_copy(update={"learnt": {"graphs": gib}}), Wishes()) for gib in (0.0, 0.55)
+    ]
+    assert isinstance(shares[0], Fit) and isinstance(shares[1], Fit)
+    assert shares[1].utilization < shares[0].utilization
+
+
+def test_graphs_for_as_many_as_are_asked_for() -> None:
+    assert fitted(12, users=64).graphs == [1, 2, 4, 8, 16, 24, 32, 48, 64]
+    assert fitted(12, users=3).graphs == [1, 2, 3]
+
+
+def test_a_small_step_means_few_requests() -> None:
+    assert fitted(24, batched=64).max_num_seqs <= 64 == fitted(24, batched=64).max_num_batched_tokens
+
+
+def test_the_nearest_keeps_the_other_wishes() -> None:
+    found = fit(SHAPE, card(12), PLUGIN, Wishes(context=131072, users=16, utilization=0.9))
+    assert isinstance(found, Refusal)
+    context, users = (int(word) for word in found.remedy.replace(".", "").split() if word.isdigit())
+    assert isinstance(fit(SHAPE, card(12), PLUGIN, Wishes(context=context, users=users, utilization=0.9)), Fit)

@@ -147,3 +147,71 @@ def test_a_plan_that_failed_does_not_stay() -> None:
     assert fitted(after(failed(HOST, first, "load", 100), start=start)).learnt == {
         "load": pytest.approx(192 / 1024 + HOST_FREE - first.fit.load_peak_gib, abs=0.002)
     }
+
+
+def freer(seen: Machine, mib: int) -> Machine:
+    """The machine with so much more free on its card (less where negative)."""
+    gpu = seen.gpu.devices[0]
+    changed_gpu = gpu.model_copy(update={"memory_free_mib": (gpu.memory_free_mib or 0) + mib})
+    return seen.model_copy(update={"gpu": seen.gpu.model_copy(update={"devices": [changed_gpu]})})
+
+
+def test_a_game_during_a_start_is_not_learnt() -> None:
+    """Somebody takes 3 GiB while the server starts: less is free at the next look, which is all that there is to learn."""
+    first = fitted(HOST)
+    row = failed(HOST, first, "startup", 2700)
+    during = fitted(freer(after(row), -3072))
+    assert during.learnt == {}
+    start: dict[str, Any] = {"spec": "s2", "card": told(freer(HOST, -3072), during)}
+    measured = {"spec": "s2", "card": start["card"], "free_mib": start["card"]["free_mib"] - 520}
+    back = fitted(after(start=start, measured=measured))
+    assert back.fit.offloaded == first.fit.offloaded
+    assert abs(back.learnt.get("context", 0.0)) < 0.05
+
+
+def test_a_context_that_is_larger_here_is_remembered() -> None:
+    """WSL tells more free memory than CUDA finds: after a start that answered, that is known for every other wish."""
+    first = fitted(HOST)
+    start: dict[str, Any] = {"spec": "s", "card": told(HOST, first)}
+    seen = after(
+        start=start, measured={"spec": "s", "card": start["card"], "free_mib": start["card"]["free_mib"] - 1400}
+    )
+    assert fitted(seen).learnt == {}, "what serves stays"
+    assert fitted(seen, Settings(max_num_seqs=2)).learnt["context"] == pytest.approx(
+        1400 / 1024 - first.fit.tables_gib["context"], abs=0.001
+    )
+
+
+def test_after_going_back_the_old_plan_stays() -> None:
+    """Bigger plans failed with more free; what was started again answers and is not planned away."""
+    first = fitted(HOST)
+    start = {"spec": "s1", "card": told(HOST, first)}
+    more = freer(HOST, 400)
+    rows = [failed(more, fitted(more), "load", 300, f"big {number}") for number in range(learnt.STEPS)]
+    measured = {"spec": "s1", "card": start["card"], "weights_gib": first.fit.tables_gib["weights"]}
+    assert fitted(after(*rows, start=start, measured=measured)) == first
+
+
+def test_pinned_failures_are_forgotten_with_more_host_memory() -> None:
+    small = machine(RTX_4070_12, ram_gib=16)
+    row = failed(small, fitted(small), "pinned")
+    assert fitted(after(row)).fit.pinned_gib == fitted(HOST).fit.pinned_gib
+    assert (
+        fitted(changed(small, "releases", outcomes={"failures": [row]})).fit.pinned_gib < fitted(small).fit.pinned_gib
+    )
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [None, 1, "x", [], {}, {"card": 3}, {"card": {"learnt": {"load": "much"}}}, {"card": {"name": 5, "free_mib": "x"}}],
+)
+def test_records_that_somebody_edited(garbage: Any) -> None:
+    """They teach nothing and stop nothing."""
+    seen = changed(
+        HOST,
+        "releases",
+        outcomes={"failures": [garbage, garbage], "measured": garbage},
+        start={"spec": "s", "card": garbage},
+    )
+    assert fitted(seen) == fitted(HOST)
+    assert fitted(changed(HOST, "releases", outcomes={"failures": garbage})) == fitted(HOST)

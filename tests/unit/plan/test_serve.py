@@ -228,3 +228,12 @@ def test_the_graphs_are_json_without_spaces() -> None:
     text = value(start("wsl 24.04, RTX 5090", "0.32.0"), "--compilation-config")
     assert text is not None and " " not in text
     assert json.loads(text)["cudagraph_capture_sizes"] == [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128]
+
+
+def test_a_defect_is_told_where_it_applies() -> None:
+    def told(name: str, release: str) -> list[str]:
+        return [reason.text for reason in start(name, release).reasons if reason.text.startswith("Known of")]
+
+    assert any("powers of two" in text for text in told("native 24.04, 12 GiB", "0.32.0"))
+    assert told("native 24.04, 12 GiB", "0.24.0") == [], "our plugin's start allocates exactly"
+    assert told("wsl 24.04, RTX 5090", "0.32.0") == []

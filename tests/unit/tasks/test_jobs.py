@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,9 +28,11 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def kill_all(root: Path) -> None:
-    """End each job's whole process group, as a machine that loses its power would."""
-    for group in {os.getpgid(pid) for pid in processes(str(root))} - {os.getpgrp()}:
-        os.killpg(group, signal.SIGKILL)
+    """End each job's whole process group, as a machine that loses its power would; one may have ended since it was looked for."""
+    for pid in processes(str(root)):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(pid) != os.getpgrp():
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
 
 
 def processes(mark: str) -> list[int]:

@@ -177,6 +177,15 @@ def test_both_are_remembered(tmp_path: Path) -> None:
     assert (tmp_path / "service" / "outcomes.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_an_answer_clears_the_failures_of_its_question(tmp_path: Path) -> None:
+    """Their lesson is in the plan that answered; those of other questions, and of plans with more free memory, stay."""
+    cards = {"1": {"key": "a", "free_mib": 100}, "2": {"key": "b", "free_mib": 100}, "3": {"key": "a", "free_mib": 900}}
+    for spec, card in cards.items():
+        outcome.failed(str(tmp_path), plan(spec, card=card), [BANNER, LOADS, OOM])
+    outcome.served(str(tmp_path), plan("4", card={"key": "a", "free_mib": 100}), ALL)
+    assert [one["spec"] for one in kept(tmp_path)["failures"]] == ["2", "3"]
+
+
 def test_only_memory_on_a_planned_card_is_remembered(tmp_path: Path) -> None:
     root = str(tmp_path)
     assert outcome.failed(root, plan(), [BANNER, "OSError: [Errno 98] Address already in use"]) is None
