@@ -41,6 +41,7 @@ def show(machine: Machine, settings: Settings) -> dict[str, Any]:
     return {
         "engine": made.engine,
         "release": picked.release.name,
+        "model": made.model.name,
         "flags": flags,
         "env": environment | more,
         "offload_gib": round(found.offloaded / (1 << 30), 3) if found else 0.0,
@@ -90,10 +91,11 @@ def text(told: dict[str, Any], free_gib: float | None) -> str:
     """For people: what runs, how fast, where the memory goes, and why."""
     if told["refused"]:
         return f"Refused: {told['refused']}"
-    lines = [f"vLLM {told['release']} on {told['engine']}: {_speed(told)}", ""]
-    lines += bar(told["memory_gib"], free_gib or sum(told["memory_gib"].values())) if told["memory_gib"] else []
+    lines = [f"vLLM {told['release']} on {told['engine']}: {_speed(told)}"]
+    if told["memory_gib"]:
+        lines += ["", *bar(told["memory_gib"], free_gib or sum(told["memory_gib"].values()))]
     environment = " ".join(f"{name}={value}" for name, value in sorted(told["env"].items()))
-    lines += ["", environment, "vllm serve openai/gpt-oss-20b " + " ".join(_quoted(flag) for flag in told["flags"]), ""]
+    lines += ["", environment, f"vllm serve {told['model']} " + " ".join(_quoted(flag) for flag in told["flags"]), ""]
     lines += [f"- {reason['text']} ({reason['evidence']}, {reason['date']})" for reason in told["reasons"]]
     return "\n".join([*lines, *(f"- note: {note}" for note in told["notes"])])
 
