@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -145,14 +146,21 @@ def _obstacle(release: Release, machine: Machine) -> str | None:
         missing = [flag for flag in release.cpu_flags if flag not in machine.system.cpu_flags]
         return f"the processor lacks {', '.join(missing)}" if missing else None
     driver = next((card.driver for card in machine.gpu.devices if card.driver), None)
-    if driver is None or Version(driver) < Version(release.driver):
+    number = _number(driver)
+    if number is None or number < Version(release.driver):
         return f"needs driver {release.driver} or newer, here is {driver or 'an unknown one'}"
-    if release.driver_until and Version(driver) >= Version(release.driver_until):
+    if release.driver_until and number >= Version(release.driver_until):
         return f"is for drivers before {release.driver_until}, here is {driver}"
     card = max((Version(c.compute_capability) for c in machine.gpu.devices if c.compute_capability), default=None)
     if card is not None and card < Version(release.capability):
         return f"needs compute capability {release.capability}, here is {card}"
     return None
+
+
+def _number(driver: str | None) -> Version | None:
+    """The version in a driver's name; distributions add words of their own."""
+    found = re.match(r"\d+(\.\d+)*", driver or "")
+    return Version(found[0]) if found else None
 
 
 def _python(release: Release, machine: Machine) -> str:

@@ -55,7 +55,7 @@ def parts(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int) -> dic
         "graphs": _graphs(way, tier),
         "reserve": costs["reserve"]["wsl" if card.wsl else "desktop" if card.shared else "native"],
     }
-    return {name: value + way.learnt.get(name, 0.0) for name, value in found.items()}
+    return {name: max(0.0, value + way.learnt.get(name, 0.0)) for name, value in found.items()}
 
 
 def _graphs(way: Way, tier: Tier) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plan.machine import Machine
 
 NEAR_MIB = 256  # kernels count a machine's memory a little differently from boot to boot
+
+
+# What a record may say: a figure outside was not written by us.
+Gib = Annotated[float, Field(ge=-8, le=4096, allow_inf_nan=False)]
+Mib = Annotated[int, Field(ge=0, le=1 << 22)]
 
 
 class Kept(BaseModel):
@@ -22,16 +27,16 @@ class CardRecord(Kept):
 
     index: int | None = None
     name: str | None = None
-    total_mib: int | None = None
-    free_mib: int | None = None
-    host_mib: int | None = None
+    total_mib: Mib | None = None
+    free_mib: Mib | None = None
+    host_mib: Mib | None = None
     version: str | None = None
     plugin: bool = False
     key: str | None = None
-    learnt: dict[str, float] = {}
-    tables_gib: dict[str, float] = {}
-    peaks_gib: dict[str, float] = {}
-    pinned_gib: float = 0.0
+    learnt: dict[str, Gib] = {}
+    tables_gib: dict[str, Gib] = {}
+    peaks_gib: dict[str, Gib] = {}
+    pinned_gib: Gib = 0.0
 
 
 class Failure(Kept):
@@ -39,7 +44,7 @@ class Failure(Kept):
 
     stage: str
     spec: str | None = None
-    short_mib: int | None = None
+    short_mib: Mib | None = None
     words: str = ""
     card: CardRecord
 
@@ -48,17 +53,17 @@ class Measured(Kept):
     """What the last start that answered took, GiB."""
 
     card: CardRecord
-    weights_gib: float | None = None
-    graphs_gib: float | None = None
-    free_mib: int | None = None
+    weights_gib: Gib | None = None
+    graphs_gib: Gib | None = None
+    free_mib: Mib | None = None
 
 
 class Pinned(Kept):
     """What was tried to pin, MiB; `mib` None where nothing came of it."""
 
-    mib: int | None = None
-    asked_mib: int = 0
-    total_mib: int | None = None
+    mib: Mib | None = None
+    asked_mib: Mib = 0
+    total_mib: Mib | None = None
     kernel: str | None = None
 
 

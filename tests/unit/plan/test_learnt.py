@@ -203,7 +203,18 @@ def test_pinned_failures_are_forgotten_with_more_host_memory() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [None, 1, "x", [], {}, {"card": 3}, {"card": {"learnt": {"load": "much"}}}, {"card": {"name": 5, "free_mib": "x"}}],
+    [
+        None,
+        1,
+        "x",
+        [],
+        {},
+        {"card": 3},
+        {"card": {"learnt": {"load": "much"}}},
+        {"card": {"name": 5, "free_mib": "x"}},
+        {"card": {"learnt": {"load": float("nan")}}},
+        {"card": {"free_mib": -1}},
+    ],
 )
 def test_records_that_somebody_edited(garbage: Any) -> None:
     """They teach nothing and stop nothing."""

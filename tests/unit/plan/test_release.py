@@ -50,6 +50,7 @@ def test_candidates_and_what_was_passed_over(name: str) -> None:
         ("580.95.05", "0.32.0"),
         ("580", "0.32.0"),
         ("595.10", "0.32.0"),
+        ("580.65.06-ubuntu", "0.32.0"),
     ],
 )
 def test_newest_that_suits_a_driver(driver: str, newest: str) -> None:
@@ -213,3 +214,8 @@ def test_no_driver_is_no_release() -> None:
     found = candidates.candidates(machine({**RTX_4090, "driver": None}), Settings(), "cuda")
     assert isinstance(found, Refusal)
     assert "an unknown one" in found.message
+
+
+def test_a_driver_without_a_number_is_no_driver() -> None:
+    made = plan.make(machine({**RTX_4090, "driver": "unknown"}), Settings())
+    assert [refusal.code for refusal in made.refusals] == ["NO-RELEASE"]
