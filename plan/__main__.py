@@ -39,16 +39,24 @@ def parser() -> argparse.ArgumentParser:
     )
     described = shown.add_argument_group("a card that you do not have here")
     described.add_argument("--gpu", help='name, such as "RTX 3060"')
-    described.add_argument("--vram-total-gib", type=float)
-    described.add_argument("--vram-free-gib", type=float, help="default: the total less 0.4, in WSL less 1.2")
+    described.add_argument("--vram-total-gib", type=gib)
+    described.add_argument("--vram-free-gib", type=gib, help="default: the total less 0.4, in WSL less 1.2")
     described.add_argument("--compute-capability", help="such as 8.6")
     described.add_argument("--driver", default="580.95.05", help="the NVIDIA driver, in WSL that of Windows")
     described.add_argument("--pcie", default="4x16", help="generation and lanes, such as 4x16")
-    described.add_argument("--ram-gib", type=float, default=32)
+    described.add_argument("--ram-gib", type=gib, default=32)
     described.add_argument("--wsl", action="store_true")
     _wishes(shown.add_argument_group("wishes (defaults: group_data/all.py)"))
     shown.add_argument("--json", action="store_true")
     return made
+
+
+def gib(text: str) -> float:
+    """A size on the command line. Raises ValueError, which argparse tells."""
+    number = float(text)
+    if not 0 <= number < 1e6:
+        raise ValueError(text)
+    return number
 
 
 def _wishes(group: Any) -> None:
@@ -71,7 +79,8 @@ def described(options: argparse.Namespace) -> Machine:
         raise SettingsError(f"--pcie is a generation and lanes, such as 4x16, not {options.pcie}")
     if not re.fullmatch(r"\d{1,2}\.\d", options.compute_capability):
         raise SettingsError(f"--compute-capability is a number such as 8.6, not {options.compute_capability}")
-    free = options.vram_free_gib or options.vram_total_gib - (1.2 if options.wsl else 0.4)
+    usual = options.vram_total_gib - (1.2 if options.wsl else 0.4)
+    free = usual if options.vram_free_gib is None else options.vram_free_gib
     gpu = {
         "index": 0, "name": options.gpu, "memory_total_mib": int(options.vram_total_gib * 1024), "memory_free_mib": int(free * 1024),
         "driver": options.driver, "compute_capability": options.compute_capability,

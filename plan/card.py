@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -58,8 +59,13 @@ def of(machine: Machine, gpu: Gpu) -> Card:
 
 def rates(name: str) -> dict[str, Any]:
     """The row of plan/gpus.toml whose name is the longest part of nvidia-smi's; empty where there is none."""
-    rows: list[dict[str, Any]] = [row for row in table("gpus")["gpu"] if row["name"].lower() in name.lower()]
+    rows: list[dict[str, Any]] = [row for row in table("gpus")["gpu"] if _names(row["name"], name)]
     return max(rows, key=lambda row: len(row["name"]), default={})
+
+
+def _names(row: str, name: str) -> bool:
+    """Whether a row's name stands in a card's name as whole words: an A1000 is no A100."""
+    return re.search(rf"(?<!\w){re.escape(row)}(?!\w)", name, re.I) is not None
 
 
 def pcie_gb_s(generation: int | None, width: int | None) -> float | None:
@@ -109,7 +115,8 @@ def is_planned_card(machine: Machine, card: Gpu) -> bool:
 
 def planned_free_mib(machine: Machine, card: Gpu) -> int | None:
     """What the recorded start was planned with, where that was this very card."""
-    return records.card(machine).free_mib if is_planned_card(machine, card) else None
+    free = records.card(machine).free_mib if is_planned_card(machine, card) else None
+    return free if free and free <= (card.memory_total_mib or free) else None
 
 
 def server_holds_card(machine: Machine) -> bool:

@@ -69,7 +69,7 @@ def _wished(tier: Tier, wishes: Wishes) -> Tier:
 def _least_kv(shape: Shape, way: Way, tier: Tier) -> int:
     context = min(tier.tokens, shape.context)
     requests = max(tier.requests, tier.tokens // context)
-    more = int(way.learnt.get("kv", 0.0) * GIB)
+    more = int(max(0.0, way.learnt.get("kv", 0.0)) * GIB)
     return shape.kv_bytes(context, requests, tier.max_num_batched_tokens, way.version) + more
 
 
@@ -92,7 +92,7 @@ def _make(shape: Shape, card: Card, way: Way, tier: Tier, offloaded: int, wishes
     found = memory.parts(shape, card, way, tier, offloaded)
     left = int((nofit.budget(card, wishes) - sum(found.values())) * GIB)
     kv_bytes = left // shape.kv_block_bytes * shape.kv_block_bytes
-    context = tier.context or _longest(shape, way, tier, kv_bytes - int(way.learnt.get("kv", 0.0) * GIB))
+    context = tier.context or _longest(shape, way, tier, kv_bytes - int(max(0.0, way.learnt.get("kv", 0.0)) * GIB))
     most = shape.kv_bytes(context, max(tier.max_num_seqs, tier.requests), tier.max_num_batched_tokens, way.version)
     kv_bytes = min(kv_bytes, most)  # more than every request at its longest is of no use
     return Fit(

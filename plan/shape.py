@@ -85,6 +85,7 @@ def offload_flag(steps_bytes: int) -> float:
 
 
 def of(name: str) -> Shape | None:
-    """The shape of a model by its name; None for one that we do not know."""
-    found = (row for row in table("shapes")["shape"] if row["name"] in name.lower())
+    """The shape of a model by the last part of its name; None for one that we do not know, other formats of ours among them."""
+    last = name.rstrip("/").rpartition("/")[2].lower()
+    found = (row for row in table("shapes")["shape"] if row["name"] == last)
     return next((Shape.model_validate(row) for row in found), None)

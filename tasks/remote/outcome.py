@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 from . import common
 
 KEPT = 20  # failures remembered
+LINE = 2000  # characters of a line that are looked at for it
 WORDS = 240  # characters of the telling line
 NEAR = 12  # lines before a telling line in which its cause is looked for, and 3 after it
 FAILED = re.compile(r"Error\b|ERROR|Traceback|Failed with result")
@@ -29,7 +30,7 @@ def classify(lines: Lines, table: Table) -> Optional[Dict[str, Any]]:
             number = _first(attempt, rule)
             if number is not None:
                 stage = rule.get("stage") or _stage(attempt[: number + 1], table["stage"])
-                words = PREFIX.sub("", attempt[number]).strip()[:WORDS]
+                words = PREFIX.sub("", attempt[number][:LINE]).strip()[:WORDS]
                 return {"stage": stage, "short_mib": _short(attempt, number, rule.get("short")), "words": words}
         if any(FAILED.search(line) for line in attempt):
             return None  # the last start that failed did so for another reason
@@ -42,11 +43,21 @@ def measured(lines: Lines, table: Table) -> Dict[str, Any]:
     for name, pattern in table["measured"].items():
         match = re.search(pattern, text)
         if match:
-            number = float(next(group for group in match.groups() if group).replace(",", ""))
-            found[name] = int(number) if name.endswith("_tokens") else number
+            number = _number(next((group for group in match.groups() if group), ""))
+            if number is not None:
+                found[name] = int(number) if name.endswith("_tokens") else number
     if "free_gib" in found:
         found["free_mib"] = round(found.pop("free_gib") * 1024)
     return found
+
+
+def _number(text: str) -> Optional[float]:
+    """A figure of a log; None where it is none."""
+    try:
+        number = float(text.replace(",", ""))
+    except ValueError:
+        return None
+    return number if abs(number) < 1e12 else None
 
 
 def _attempts(lines: Lines, begin: str) -> List[Lines]:
@@ -88,7 +99,7 @@ def _short(lines: Lines, number: int, pattern: Optional[str]) -> Optional[int]:
 def _mib(match: Any, name: str) -> float:
     """A named figure in MiB; without a unit it is GiB, and where it is not named nothing."""
     groups = match.groupdict()
-    return float(groups.get(name) or 0) * MIB.get(groups.get(name + "_unit") or "GiB", 0.0)
+    return (_number(groups.get(name) or "0") or 0.0) * MIB.get(groups.get(name + "_unit") or "GiB", 0.0)
 
 
 def failed(root: str, plan: Dict[str, Any], lines: Lines) -> Optional[Dict[str, Any]]:

@@ -26,6 +26,7 @@ FREE: list[tuple[int, dict[str, Any], dict[str, Any] | None, int]] = [
     (23300, {}, THEN, 23300),
     (23100, {}, None, 23100),
     (900, OURS, {**THEN, "name": "Y"}, 900),
+    (900, OURS, {**THEN, "free_mib": 99000}, 900),
     (900, OURS, {**THEN, "total_mib": 1}, 900),
 ]
 
@@ -58,6 +59,7 @@ def test_without_a_recorded_start_what_is_free_counts() -> None:
         ("NVIDIA H200", 4300),
         ("NVIDIA L40S", 864),
         ("GeForce Something", None),
+        ("NVIDIA RTX A1000 Laptop GPU", None),
     ],
 )
 def test_the_longest_name_counts(name: str, rate: int | None) -> None:

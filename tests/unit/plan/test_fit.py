@@ -249,3 +249,18 @@ def test_the_nearest_keeps_the_other_wishes() -> None:
     assert isinstance(found, Refusal)
     context, users = (int(word) for word in found.remedy.replace(".", "").split() if word.isdigit())
     assert isinstance(fit(SHAPE, card(12), PLUGIN, Wishes(context=context, users=users, utilization=0.9)), Fit)
+
+
+NAMES = {
+    "openai/gpt-oss-20b": True,
+    "/data/gpt-oss-20b/": True,
+    "unsloth/gpt-oss-20b-BF16": False,
+    "ggml-org/gpt-oss-20b-GGUF": False,
+    "/data/gpt-oss-20b/Qwen3-8B": False,
+    "openai/gpt-oss-120b": False,
+}
+
+
+@pytest.mark.parametrize(("name", "known"), NAMES.items())
+def test_only_the_model_itself_has_the_shape(name: str, known: bool) -> None:
+    assert (shape.of(name) is not None) == known

@@ -229,3 +229,23 @@ def test_the_planner_knows_every_stage() -> None:
 def test_the_table_travels_as_json() -> None:
     assert json.loads(json.dumps(TABLE)) == TABLE
     assert all("evidence" not in rule for rule in TABLE["memory"])
+
+
+def test_odd_figures_are_none() -> None:
+    odd = [
+        BANNER,
+        LOADS,
+        "Model loading took . GiB memory",
+        "GPU KV cache size: ,,, tokens",
+        "Initial free memory " + "9" * 400 + " GiB",
+    ]
+    assert outcome.measured(odd, TABLE) == {}
+    told = outcome.classify(
+        [
+            BANNER,
+            LOADS,
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.2.3 MiB. GPU 0 of which 1.1 MiB is free",
+        ],
+        TABLE,
+    )
+    assert told is not None and told["stage"] == "load"
