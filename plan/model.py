@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from plan.engine import Engine
-from plan.machine import Machine
+from plan.machine import Machine, WeightFile
 from plan.settings import Settings
 from plan.toml import table
 
@@ -83,9 +83,12 @@ def ready(machine: Machine, model: Model) -> bool:
     if model.kind == "directory":
         return "config.json" in seen.files
     record = seen.verified or {}
-    if record.get("revision") != model.revision or not record.get("files"):
+    files = record.get("files")
+    if record.get("revision") != model.revision or not files or not isinstance(files, dict):
         return False
-    return all(
-        name in seen.files and [seen.files[name].size, seen.files[name].mtime_ns] == [file["size"], file["mtime_ns"]]
-        for name, file in record["files"].items()
-    )
+    return all(name in seen.files and _same(seen.files[name], file) for name, file in files.items())
+
+
+def _same(there: WeightFile, recorded: object) -> bool:
+    told = recorded if isinstance(recorded, dict) else {}
+    return (there.size, there.mtime_ns) == (told.get("size"), told.get("mtime_ns"))

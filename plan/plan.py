@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plan import (
     advisories,
@@ -168,7 +168,10 @@ def _recorded(machine: Machine, key: str, suiting: list[str]) -> Choice | None:
         or not set(Choice.model_fields) <= set(record)
     ):
         return None
-    return Choice(**{name: record[name] for name in Choice.model_fields})
+    try:
+        return Choice(**{name: record[name] for name in Choice.model_fields})
+    except ValidationError:  # somebody edited it: the resolver is asked again
+        return None
 
 
 def _packages(machine: Machine, supervisor: str, picked: Candidate) -> list[str]:

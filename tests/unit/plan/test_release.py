@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -219,3 +221,14 @@ def test_no_driver_is_no_release() -> None:
 def test_a_driver_without_a_number_is_no_driver() -> None:
     made = plan.make(machine({**RTX_4090, "driver": "unknown"}), Settings())
     assert [refusal.code for refusal in made.refusals] == ["NO-RELEASE"]
+
+
+def test_a_choice_that_somebody_edited_counts_as_none() -> None:
+    record: dict[str, Any] = {
+        "key": key(machine(RTX_4090)),
+        "release": "0.32.0",
+        "lock": [],
+        "python": "3.12",
+        "line": None,
+    }
+    assert plan.make(changed(machine(RTX_4090), "releases", choice=record), Settings()).choice is None
