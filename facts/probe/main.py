@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List
 
-from . import apt, exports, files, gpu, packages, releases, service, system, toolkit, weights, wsl
+from . import apt, exports, files, gpu, libraries, owner, packages, releases, service, system, toolkit, weights, wsl
 
 SUBJECTS = {
     "system": system,
@@ -18,7 +18,9 @@ SUBJECTS = {
     "toolkit": toolkit,
     "exports": exports,
     "files": files,
+    "owner": owner,
     "releases": releases,
+    "libraries": libraries,
     "weights": weights,
     "service": service,
 }
@@ -27,6 +29,7 @@ SUBJECTS = {
 def gather(query: Dict[str, Any]) -> Dict[str, Any]:
     """Observe all subjects side by side: most of the time goes to waiting for nvidia-smi, systemctl and shells."""
     errors: Dict[str, str] = {}
+    query = dict(query, shell_ld_library_path=exports.own_library_path())
 
     def one(name: str) -> Any:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from . import shell
 
@@ -26,11 +26,22 @@ def parse_status(text: str) -> Dict[str, Dict[str, str]]:
     return found
 
 
+def halfway(text: str) -> List[str]:
+    """Packages that dpkg left unpacked, half-installed or half-configured."""
+    found = []
+    for match in re.finditer(r"^Status: \S+ (\S+) (unpacked|half-\w+|triggers-pending)$", text, re.M):
+        start = text.rfind("\n\n", 0, match.start()) + 1
+        name = re.search(r"^Package: (.*)$", text[start : match.start()], re.M)
+        found.append(name.group(1) if name else "?")
+    return found
+
+
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
-    """`dpkg` is False where this is no Debian; `interrupted` is dpkg's own mark of a run cut short."""
+    """`dpkg` is False where this is no Debian; `interrupted`: dpkg was cut short, `halfway` names what it left."""
     status = shell.read("/var/lib/dpkg/status", 64 << 20)
     return {
         "dpkg": status is not None,
-        "interrupted": bool(shell.listing("/var/lib/dpkg/updates")),
+        "interrupted": bool(shell.listing("/var/lib/dpkg/updates")) or bool(halfway(status or "")),
+        "halfway": halfway(status or "")[:20],
         "installed": parse_status(status or ""),
     }

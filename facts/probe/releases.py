@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from typing import Any, Dict, Optional
 from . import shell
 
 MARK = ".complete"  # written last, after the smoke test
+LOCK = "pylock.toml"  # what is installed; a release keeps a copy of its own
 
 
 def load(path: str) -> Optional[Any]:
@@ -31,6 +33,17 @@ def distributions(venv: str) -> Dict[str, str]:
     return found
 
 
+def digest(path: str) -> Optional[str]:
+    """sha256 of a file's first 64 MiB; None where it cannot be read."""
+    data = shell.read_bytes(path, 64 << 20)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def lock(path: str) -> Optional[str]:
+    """The name that a lock has by its content."""
+    return (digest(path) or "")[:16] or None
+
+
 def venv(path: str) -> Dict[str, Any]:
     """A venv: does its interpreter exist, is it complete, what is in it."""
     python = os.path.join(path, "bin/python")
@@ -39,6 +52,7 @@ def venv(path: str) -> Dict[str, Any]:
         "python_works": os.path.exists(python),
         "python": match.group(1) if match else None,
         "complete": load(os.path.join(path, MARK)),
+        "lock": lock(os.path.join(path, LOCK)),
         "distributions": distributions(path),
     }
 
@@ -60,4 +74,6 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "uv": shell.which("uv", [root + "/tools/bin"]),
         "releases": {name: venv(os.path.join(root, "releases", name)) for name in names},
         "current": current,
+        "current_kind": "link" if current else "other" if os.path.lexists(link) else None,
+        "locks": {name: lock("%s/locks/%s/%s" % (root, name, LOCK)) for name in shell.listing(root + "/locks")},
     }

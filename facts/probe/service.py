@@ -10,10 +10,11 @@ import pwd
 import re
 from typing import Any, Dict, List, Optional
 
-from . import shell
+from . import processes, shell
+from .processes import SPEC
 
 PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,Result,MainPID,NRestarts,NeedDaemonReload,FragmentPath,DropInPaths,ActiveEnterTimestamp"
-SPEC = "VLLM_WORKSTATION_SPEC"
+STARTED = "VLLM_WORKSTATION_STARTED"  # set by tasks/remote/serve.py
 
 
 def parse_show(text: str) -> Dict[str, str]:
@@ -63,10 +64,7 @@ def _process(pid: str) -> Dict[str, Any]:
 
 def running_spec(pid: int) -> Optional[str]:
     """The digest of the plan that a process was started from, out of its environment; None where it is not ours."""
-    for entry in (shell.read("/proc/%d/environ" % pid) or "").split("\0"):
-        if entry.startswith(SPEC + "="):
-            return entry.partition("=")[2]
-    return None
+    return processes.environment(pid).get(SPEC)
 
 
 def health(port: int) -> Optional[int]:
@@ -105,6 +103,7 @@ def unit(name: str) -> Optional[Dict[str, Any]]:
         "drop_ins": sorted(shown.get("DropInPaths", "").split()),
         "drop_ins_on_disk": sorted(glob.glob(os.path.expanduser("~/.config/systemd/user/%s.d/*.conf" % name))),
         "spec": running_spec(pid) if pid else None,
+        "started": processes.environment(pid).get(STARTED) if pid else None,
     }
 
 
@@ -114,8 +113,9 @@ def supervised(root: str) -> Optional[Dict[str, Any]]:
     if pid is None or "supervisord" not in (shell.read("/proc/%d/cmdline" % pid) or ""):
         return None
     children = (shell.read("/proc/%d/task/%d/children" % (pid, pid)) or "").split()
-    specs = [spec for spec in (running_spec(int(child)) for child in children) if spec]
-    return {"pid": pid, "spec": specs[0] if specs else None}
+    environments = [processes.environment(int(child)) for child in children]
+    ours = next((env for env in environments if SPEC in env), {})
+    return {"pid": pid, "spec": ours.get(SPEC), "started": ours.get(STARTED)}
 
 
 def _digest(key: Optional[str]) -> Optional[str]:
@@ -128,9 +128,11 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     user = pwd.getpwuid(os.geteuid()).pw_name
     root = os.path.expanduser(query["root"])
     listening = holders(query["port"])
+    supervisor = supervised(root)
     return {
         "unit": unit(query["unit"]),
-        "supervised": supervised(root),
+        "supervised": supervisor,
+        "orphans": processes.orphans(root, query["unit"], supervisor["pid"] if supervisor else None),
         "linger": os.path.exists("/var/lib/systemd/linger/" + user),
         "port_holders": listening,
         "health": health(query["port"]) if listening else None,

@@ -1,0 +1,45 @@
+"""Who owns what is ours: a run under sudo leaves files behind that the user can no longer write."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List
+
+from . import shell
+
+DEPTH = 3  # levels below our root; what lies deeper is looked at by the library check
+MOST = 20
+HOME = (".config", ".config/systemd", ".config/systemd/user")
+
+
+def foreign(paths: List[str], uid: int) -> List[str]:
+    """Those that exist and belong to somebody else."""
+    found = []
+    for path in paths:
+        try:
+            if os.lstat(path).st_uid != uid:
+                found.append(path)
+        except OSError:
+            pass
+    return found
+
+
+def below(root: str, depth: int = DEPTH) -> List[str]:
+    """A directory and what it holds, `depth` levels down; links are not followed."""
+    found = [root]
+    if depth and os.path.isdir(root) and not os.path.islink(root):
+        for name in shell.listing(root):
+            found += below(os.path.join(root, name), depth - 1)
+    return found
+
+
+def observe(query: Dict[str, Any]) -> Dict[str, Any]:
+    """`root` and `home`: paths (20 at most each) of another user, in our root and on the way to our unit."""
+    uid, home = os.geteuid(), os.path.expanduser("~")
+    unit = os.path.join(home, HOME[-1], query["unit"])
+    way = [os.path.join(home, name) for name in HOME] + [unit]
+    way += [home + "/.config/systemd/user/default.target.wants"]
+    return {
+        "root": foreign(below(os.path.expanduser(query["root"])), uid)[:MOST],
+        "home": foreign(way, uid)[:MOST],
+    }
