@@ -13,6 +13,7 @@ from tasks import (
     cuda,
     exports,
     model,
+    own,
     packages,
     pinned,
     release,
@@ -26,17 +27,20 @@ from tasks import (
 from tasks.workstation import Workstation
 
 
-def begin() -> Workstation:
-    """Read the settings (a bad one ends the run here, with nothing touched) and prepare the end's table."""
+def begin(repair: bool = False) -> Workstation:
+    """Read the settings (a bad one ends the run here, with nothing touched) and prepare the end's table.
+
+    `repair`: keep the release that was chosen before, and read libraries and weights whole.
+    """
     try:
         wanted = settings.read(host.data.dict())  # type: ignore[no-untyped-call]
     except settings.SettingsError as error:
         raise DeployError(f"{host.name}: {error}. Nothing was changed; settings are in group_data/all.py.") from None
     _no_delay()
-    report.register(state)
+    report.register(state, repair)
     given = [getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD")]
     password = any([*given, host.data.get("_sudo_password"), host.data.get("_use_sudo_password")])
-    return workstation.of(host, wanted, password)
+    return workstation.of(host, wanted, password, repair)
 
 
 def _no_delay() -> None:
@@ -50,6 +54,8 @@ def _no_delay() -> None:
 def base(ws: Workstation) -> None:
     """A machine that can be looked at, with packages and our tools."""
     check.python(ws, name="Find python3")
+    own.files(ws, name="Own what is ours")
+    own.processes(ws, name="End what nothing supervises")
     check.machine(ws, name="Check the machine")
     packages.present(ws, name="Install build tools")
     packages.no_driver(ws, name="Keep Linux drivers out of WSL")
@@ -92,3 +98,15 @@ def server(ws: Workstation) -> None:
 def end(ws: Workstation) -> None:
     """Look again."""
     verify.converged(ws, name="Verify")
+
+
+def everything(repair: bool = False) -> None:
+    """All steps, in order."""
+    ws = begin(repair)
+    base(ws)
+    weights_started(ws)
+    toolkit(ws)
+    vllm(ws)
+    weights(ws)
+    server(ws)
+    end(ws)

@@ -50,10 +50,29 @@ class Machine(FactBase[dict[str, Any] | None]):
         return None
 
 
-def query(root: str, port: int, unit: str, files: list[str], models: list[str], repository: str = "") -> str:
-    """The query of a probe, as its JSON text (stable, so that one question is one key)."""
+def query(
+    root: str,
+    port: int,
+    unit: str,
+    files: list[str],
+    models: list[str],
+    repository: str = "",
+    hashes: bool | list[str] = False,
+) -> str:
+    """The query of a probe, as its JSON text (stable, so that one question is one key).
+
+    `hashes`: read every library and weight whole (True), or only the named distributions and files.
+    """
     return json.dumps(
-        {"root": root, "port": port, "unit": unit, "files": files, "models": models, "repository": repository},
+        {
+            "root": root,
+            "port": port,
+            "unit": unit,
+            "files": files,
+            "models": models,
+            "repository": repository,
+            "hash": hashes,
+        },
         sort_keys=True,
     )
 

@@ -32,3 +32,6 @@ plugin = "auto"  # auto (our vLLM plugin, on releases that it was proven on) | o
 async_scheduling = "auto"  # True | False: overlap scheduling with the GPU's work
 reasoning_effort = "auto"  # low | medium | high: for clients that name none (gpt-oss only)
 start_timeout = 1800  # seconds until a start that has not answered counts as failed
+
+# --- what is said
+report = ""  # a file on this computer for the end's table as JSON: problems found, what was done, bytes, what is left

@@ -5,27 +5,60 @@ from __future__ import annotations
 import json
 
 from plan import service, wslconf
-from plan.machine import Machine
-from plan.model import ready
-from plan.plan import Plan, missing_packages
+from plan.drift import Wrong
+from plan.machine import Machine, Unit
+from plan.plan import Plan
 from plan.settings import Settings
 
 LOCAL = ("127.0.0.1", "localhost", "0.0.0.0")
 
 
 def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
-    """Whether the server that runs is the planned one, enabled, and healthy."""
-    if plan.serve is None or (settings.require_api_key and not _key_held(machine)):
+    """Whether the server that runs is the planned one, started from what lies there now, and healthy."""
+    return plan.serve is not None and not_serving(machine, settings, plan) is None
+
+
+def enabled(machine: Machine) -> bool:
+    """Whether systemd starts it at boot."""
+    return machine.service.unit is not None and machine.service.unit.enabled == "enabled"
+
+
+def read(machine: Machine) -> bool:
+    """Whether systemd knows the unit as it lies there."""
+    return machine.service.unit is not None and not machine.service.unit.needs_reload
+
+
+def has_answered(machine: Machine, plan: Plan) -> bool:
+    """Whether there is a record that the planned server answered."""
+    try:
+        told = json.loads(machine.service.answered or "{}")
+        return plan.serve is not None and told.get("spec") == plan.serve.spec
+    except (ValueError, AttributeError):
         return False
-    healthy = machine.service.health == 200 or settings.host not in LOCAL
-    if plan.supervisor == "supervisord":
-        running = machine.service.supervised
-        return bool(running and running.spec == plan.serve.spec and healthy)
-    unit = machine.service.unit
-    if unit is None or unit.active != "active" or unit.needs_reload or unit.enabled != "enabled":
-        return False
-    unread = set(unit.drop_ins_on_disk) - set(unit.drop_ins)  # systemd does not notice a new drop-in by itself
-    return unit.spec == plan.serve.spec and healthy and not unread
+
+
+def not_serving(machine: Machine, settings: Settings, plan: Plan) -> Wrong | None:
+    """What is wrong with the server that runs, as (code, evidence); None where it serves as planned."""
+    assert plan.serve is not None
+    unit, supervised = machine.service.unit, machine.service.supervised
+    running = supervised if plan.supervisor == "supervisord" else unit
+    if running is None or (unit is not None and running is unit and unit.active != "active"):
+        return "STOPPED", f"the server does not run ({unit.active or 'unknown' if unit else 'no supervisor to ask'})"
+    if running.spec != plan.serve.spec:
+        return "OTHER-START", "the server runs another plan"
+    if running.started != service.started(settings, plan.serve, plan.files):
+        return "OTHER-START", "the server was started from files that have changed since"
+    if machine.service.health != 200 and settings.host in LOCAL:
+        return "UNHEALTHY", f"/health answers {machine.service.health or 'nothing'}"
+    if settings.require_api_key and not _key_held(machine):
+        return "KEY-CHANGED", "the server holds another API key than the file"
+    return _unread(unit) if running is unit and unit is not None else None
+
+
+def _unread(unit: Unit) -> Wrong | None:
+    """systemd does not notice a new drop-in by itself."""
+    unread = sorted(set(unit.drop_ins_on_disk) - set(unit.drop_ins))
+    return ("DROP-IN", f"systemd has not read {unread[0]} yet") if unread else None
 
 
 def _key_held(machine: Machine) -> bool:
@@ -47,28 +80,7 @@ def port_taken(machine: Machine, settings: Settings) -> str | None:
     return None
 
 
-def remaining(machine: Machine, settings: Settings, plan: Plan) -> list[str]:
-    """What is not as planned, in words; empty where all is well."""
-    checks = [
-        (
-            bool(missing_packages(machine, plan.packages)),
-            f"packages missing: {' '.join(missing_packages(machine, plan.packages))}",
-        ),
-        (plan.toolkit is not None and plan.toolkit_version is None, "the CUDA toolkit is not installed"),
-        (_no_nvcc(machine, settings, plan), "a fresh login shell does not find nvcc"),
-        (plan.choice is None, "no release is chosen"),
-        (plan.choice is not None and machine.releases.current != plan.choice.lock, "current is not the chosen release"),
-        (plan.model is not None and not ready(machine, plan.model), "the model is not there or was changed"),
-        (bool(service.stale(machine, plan.files)), "the service's files are not as planned"),
-        (
-            plan.supervisor != "wsl-restart" and not serving(machine, settings, plan),
-            "the server does not run as planned",
-        ),
-    ]
-    return [words for wrong, words in checks if wrong]
-
-
-def _no_nvcc(machine: Machine, settings: Settings, plan: Plan) -> bool:
+def no_nvcc(machine: Machine, settings: Settings, plan: Plan) -> bool:
     """Whether the exports are wanted and a login shell lacks them; unknown counts as there."""
     path = machine.exports.login.get("PATH")
     wanted = settings.exports and plan.toolkit_version is not None and path is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from plan.evidence import Note
 from plan.machine import Machine
 
@@ -20,6 +22,13 @@ def content(version: str) -> str:
         "export PATH LD_LIBRARY_PATH",
     ]
     return "\n".join(lines) + "\n"
+
+
+def profile_right(machine: Machine, version: str) -> bool:
+    """Whether the profile file is the one for this toolkit."""
+    seen = machine.files.get(PROFILE)
+    right = hashlib.sha256(content(version).encode()).hexdigest()
+    return seen is not None and seen.kind == "file" and seen.sha256 == right and seen.mode == "644"
 
 
 def notes(machine: Machine, version: str | None) -> list[Note]:

@@ -23,6 +23,7 @@ class Os(Seen):
 class User(Seen):
     name: str
     uid: int
+    gid: int = 0
     home: str
 
 
@@ -108,6 +109,7 @@ class Package(Seen):
 class Packages(Seen):
     dpkg: bool = False
     interrupted: bool = False
+    halfway: list[str] = []
     installed: dict[str, Package] = {}
 
 
@@ -135,6 +137,8 @@ class InstalledToolkit(Seen):
 class Toolkits(Seen):
     installed: dict[str, InstalledToolkit] = {}
     current: str | None = None
+    link_dangling: bool = False
+    lost: dict[str, int] = {}
 
 
 class StartupLine(Seen):
@@ -147,6 +151,7 @@ class StartupLine(Seen):
 class Exports(Seen):
     lines: list[StartupLine] = []
     hooks: int = 0
+    library_path: str = ""
     login: dict[str, list[str]] = {}
     interactive: dict[str, list[str]] = {}
 
@@ -163,6 +168,7 @@ class Venv(Seen):
     python_works: bool = False
     python: str | None = None
     complete: dict[str, Any] | None = None
+    lock: str | None = None  # the name that the lock in it has by its content
     distributions: dict[str, str] = {}
 
 
@@ -176,11 +182,42 @@ class Releases(Seen):
     tools: Venv | None = None
     releases: dict[str, Venv] = {}
     current: str | None = None
+    current_kind: str | None = None
+    locks: dict[str, str | None] = {}
+
+
+class Finding(Seen):
+    """What is wrong with an installed distribution or with what the loader would pick (facts/probe/libraries.py)."""
+
+    code: str
+    message: str
+    package: str | None = None
+    path: str | None = None
+    fix: str | None = None
+    level: str = "drift"
+    cause: str = "package"
+    how: str | None = None
+
+
+class Libraries(Seen):
+    """The check of one venv; `count` findings, of which the first are in `findings`."""
+
+    verdict: str
+    findings: list[Finding] = []
+    count: int = 0
+
+
+class Owner(Seen):
+    """Paths of ours that belong to another user."""
+
+    root: list[str] = []
+    home: list[str] = []
 
 
 class WeightFile(Seen):
     size: int
     mtime_ns: int
+    sha256: str | None = None
 
 
 class Weights(Seen):
@@ -201,6 +238,7 @@ class Unit(Seen):
     drop_ins: list[str] = []
     drop_ins_on_disk: list[str] = []
     spec: str | None = None
+    started: str | None = None
 
 
 class Holder(Seen):
@@ -212,11 +250,21 @@ class Holder(Seen):
 class Supervised(Seen):
     pid: int
     spec: str | None = None
+    started: str | None = None
+
+
+class Orphan(Seen):
+    """A process of our server that nothing supervises."""
+
+    pid: int
+    command: str = ""
+    spec: str | None = None
 
 
 class Service(Seen):
     unit: Unit | None = None
     supervised: Supervised | None = None
+    orphans: list[Orphan] = []
     linger: bool = False
     port_holders: list[Holder] = []
     health: int | None = None
@@ -236,7 +284,9 @@ class Machine(Seen):
     toolkit: Toolkits = Toolkits()
     exports: Exports = Exports()
     files: dict[str, File | None] = {}
+    owner: Owner = Owner()
     releases: Releases
+    libraries: dict[str, Libraries] = {}
     weights: dict[str, Weights | None] = {}
     service: Service = Service()
     errors: dict[str, str] = {}

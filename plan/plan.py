@@ -74,12 +74,16 @@ class Plan(BaseModel):
     files: list[Text] = []
     wsl_conf: str | None = None
     pin_probe_mib: int | None = None
+    keep: bool = False
     plugin: str | None = None
 
 
-def make(machine: Machine, settings: Settings, sudo_password: bool = False) -> Plan:
-    """The plan. Never raises for anything that a machine can be: what cannot be done is in `refusals`."""
-    base: dict[str, Any] = {"kind": platform.kind(machine), "supervisor": platform.supervisor(machine)}
+def make(machine: Machine, settings: Settings, sudo_password: bool = False, keep: bool = False) -> Plan:
+    """The plan. Never raises for anything that a machine can be: what cannot be done is in `refusals`.
+
+    `keep`: only repair, so the release stays the recorded one whatever has become possible since.
+    """
+    base: dict[str, Any] = {"keep": keep, "kind": platform.kind(machine), "supervisor": platform.supervisor(machine)}
     refusals = [r for r in platform.refusals(machine) if not (r.code == "SUDO" and sudo_password)]
     refusals += [r for r in (_root_on_windows(machine, settings),) if r]
     chosen = engine.choose(machine, settings) if not refusals else None
@@ -108,7 +112,9 @@ def _for_engine(machine: Machine, settings: Settings, base: dict[str, Any], whic
 def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> Plan:
     """What depends on the release that the resolver found; before that, on the first candidate."""
     suiting: list[Candidate] = base["candidates"]
-    choice = _recorded(machine, base["key"], [c.release.name for c in suiting])
+    choice = _recorded(machine, None if base["keep"] else base["key"], [c.release.name for c in suiting])
+    if base["keep"] and choice is None:
+        return Plan(**base, refusals=[_nothing_to_keep(machine)])
     picked = next((c for c in suiting if choice and c.release.name == choice.release), suiting[0])
     wanted = toolkit.choose(machine, settings, picked.release.cuda) if base["engine"] == "cuda" else None
     version = toolkit.installed(machine, wanted) if wanted else None
@@ -158,12 +164,27 @@ def _pin_probe(machine: Machine, suiting: list[Candidate]) -> int | None:
     return None if not wanted or known else needed
 
 
-def _recorded(machine: Machine, key: str, suiting: list[str]) -> Choice | None:
-    """The recorded answer to this very question, if there is one and it still suits."""
+def _nothing_to_keep(machine: Machine) -> Refusal:
+    return Refusal(
+        code="NOT-SET-UP",
+        message=f"{machine.releases.root} holds no release that was chosen for this machine and still suits it, so there is nothing to repair.",
+        remedy="Run deploy/full.py.",
+    )
+
+
+def _kept(machine: Machine, lock: object) -> bool:
+    """Whether the lock of a release is still what its name says, where it is kept or in the release itself."""
+    venv = machine.releases.releases.get(str(lock), Venv())
+    return lock in (machine.releases.locks.get(str(lock)), venv.lock)
+
+
+def _recorded(machine: Machine, key: str | None, suiting: list[str]) -> Choice | None:
+    """The recorded answer to this very question (None: to any), if there is one, it still suits and its lock is there."""
     record = machine.releases.choice
     if (
         not record
-        or record.get("key") != key
+        or (key is not None and record.get("key") != key)
+        or not _kept(machine, record.get("lock"))
         or record.get("release") not in suiting
         or not set(Choice.model_fields) <= set(record)
     ):
@@ -191,8 +212,9 @@ def missing_packages(machine: Machine, names: list[str]) -> list[str]:
 
 
 def _wsl_conf(machine: Machine) -> str | None:
-    """The wsl.conf to write where systemd is neither running nor asked for."""
-    if platform.supervisor(machine) != "wsl-restart":
+    """The wsl.conf to write where systemd is neither running nor asked for, or would be gone after the next start."""
+    switched_off = bool(machine.wsl.version) and wslconf.switched_off(machine.wsl.conf)
+    if platform.supervisor(machine) != "wsl-restart" and not switched_off:
         return None
     text = wslconf.with_systemd(machine.wsl.conf)
     return text if text != (machine.wsl.conf or "") else None

@@ -92,6 +92,14 @@ def _start_plan(settings: Settings, model: Model, serve: Serve) -> str:
     return json.dumps(plan, indent=1, sort_keys=True) + "\n"
 
 
+def started(settings: Settings, serve: Serve, wanted: list[Text]) -> str:
+    """What a start from these files and this release calls itself (the same as tasks/remote/serve.py's)."""
+    environment = next((text.sha256 for text in wanted if text.path.endswith("/service/environment")), "")
+    unit = next((text.sha256 for text in wanted if text.path.endswith("/" + UNIT)), "")
+    text = json.dumps([serve.arguments, settings.require_api_key, environment, unit, ""])  # "": of a sound release
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def stale(machine: Machine, wanted: list[Text]) -> list[Text]:
     """Files that are missing or not as wanted."""
     return [text for text in wanted if not _same(machine, text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from pydantic import BaseModel, ConfigDict
@@ -112,6 +113,20 @@ def _site(url: str) -> str:
     """The host name in a URL; empty for a folder, which is apt's own name for its origin."""
     found = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", url)
     return f'"{found.group(1)}"' if found else '""'
+
+
+def preferences_stale(machine: Machine, toolkit: Toolkit) -> bool:
+    """Whether the file that keeps drivers away is wanted and not as planned."""
+    if toolkit.preferences is None:
+        return False
+    seen = machine.files.get(PREFERENCES)
+    return seen is None or seen.sha256 != hashlib.sha256(toolkit.preferences.encode()).hexdigest()
+
+
+def lost(machine: Machine, toolkit: Toolkit) -> dict[str, int]:
+    """`{package: files that are gone}` of the versions that serve."""
+    ends = tuple(f"-{version.replace('.', '-')}{end}" for version in toolkit.versions for end in ("", "-dev"))
+    return {name: count for name, count in sorted(machine.toolkit.lost.items()) if name.endswith(ends)}
 
 
 def installed(machine: Machine, toolkit: Toolkit) -> str | None:

@@ -14,6 +14,13 @@ IDLE = (
 )
 
 
+def switched_off(text: str | None) -> bool:
+    """Whether the file says systemd=false, or says nothing any more under our own mark."""
+    return with_systemd(text) != (text or "") and bool(
+        re.search(r"^\s*systemd\s*=|" + re.escape(MARK), text or "", re.M | re.I)
+    )
+
+
 def with_systemd(text: str | None) -> str:
     """The file with systemd switched on. Other lines stay byte for byte; a second call changes nothing."""
     text = text or ""

@@ -16,6 +16,7 @@ from tasks.task import task
 from tasks.workstation import Workstation
 
 HEADER = "# written by vllm-workstation; deploy/full.py rewrites it\n"
+PRIORITY = 100  # of a lost alternative; NVIDIA's packages use 120 and more
 DRIVERS = (
     "^Inst (cuda-drivers|nvidia-driver|nvidia-open|nvidia-dkms|libnvidia-compute|libcuda1|xserver-xorg-video-nvidia)"
 )
@@ -48,9 +49,7 @@ def source(ws: Workstation) -> Iterator[StringCommand]:
 def _preferences_missing(ws: Workstation, wanted: Toolkit) -> bytes | None:
     if wanted.preferences is None or ws.machine is None:
         return None
-    content = wanted.preferences.encode()
-    seen = ws.machine.files.get(toolkit.PREFERENCES)
-    return None if seen and seen.sha256 == helper.sha256(content) else content
+    return wanted.preferences.encode() if toolkit.preferences_stale(ws.machine, wanted) else None
 
 
 def _set_up(ws: Workstation, wanted: Toolkit) -> Iterator[StringCommand]:
@@ -76,7 +75,11 @@ def installed(ws: Workstation) -> Iterator[StringCommand]:
     if wanted is None or ws.plan is None or ws.machine is None:
         host.noop("no toolkit is wanted")
         return
-    version = ws.plan.toolkit_version
+    version, lost = ws.plan.toolkit_version, toolkit.lost(ws.machine, wanted)
+    if lost:
+        yield ws.as_root(APT, "install --reinstall --no-install-recommends", *(QuoteString(name) for name in lost))
+        ws.forget()
+        version = ws.plan.toolkit_version if ws.plan else None
     if version is None:
         yield ws.as_root(_install(wanted))
         ws.forget()
@@ -87,8 +90,17 @@ def installed(ws: Workstation) -> Iterator[StringCommand]:
         )
         return
     if ws.machine.toolkit.current != version:
-        yield ws.as_root(f"update-alternatives --set cuda /usr/local/cuda-{version}")
+        yield ws.as_root(_alternative(version))
         ws.forget()
+
+
+def _alternative(version: str) -> StringCommand:
+    """Lead /usr/local/cuda to a version, also where dpkg's record of the link or the link itself was lost."""
+    home, link = f"/usr/local/cuda-{version}", "/usr/local/cuda"
+    known = f"update-alternatives --list cuda 2>/dev/null | grep -qx {home}"
+    enter = f"update-alternatives --install {link} cuda {home} {PRIORITY}"
+    aside = f"if [ -e {link} ] && [ ! -L {link} ]; then mv {link} {link}.moved-aside; fi"
+    return StringCommand(f"{aside}; {{ {known} || {enter}; }} && update-alternatives --force --set cuda {home}")
 
 
 def _install(wanted: Toolkit) -> StringCommand:
@@ -100,5 +112,5 @@ def _install(wanted: Toolkit) -> StringCommand:
         f"pick=; for p in {names}; do if apt-cache show $p >/dev/null 2>&1; then pick=$p; break; fi; done;",
         '[ -n "$pick" ] || { echo', QuoteString(none), ">&2; exit 1; };",
         f"if {APT} -s install --no-install-recommends $pick | grep -E", QuoteString(DRIVERS), "; then echo", QuoteString(driver), ">&2; exit 1; fi;",
-        f"{APT} install --no-install-recommends $pick",
+        f"{APT} install --no-install-recommends $pick || {{ {APT} --no-remove -f install && {APT} install --no-install-recommends $pick; }}",
     )  # fmt: skip

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import io
 import json
+import uuid
 import zipfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from tasks import plugin
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parent / "requirements" / "tools.txt"
+DEFAULTS = "vllm_workstation_defaults.py"
+PIECE = 96 * 1024  # characters in one command, a multiple of 4; Linux takes 128 KiB an argument
 MAIN = "import sys\nfrom remote import main\nmain.main(sys.argv[1:])\n"
 
 
@@ -31,6 +35,8 @@ def archive() -> bytes:
         _add(file, f"remote/{plugin.file_name()}", plugin.wheel())
         for path in sorted((HERE / "remote").glob("*.py")):
             _add(file, f"remote/{path.name}", path.read_text())
+        for path in sorted((HERE.parent / "facts" / "probe").glob("*.py")):
+            _add(file, f"probe/{path.name}", path.read_text())
     return buffer.getvalue()
 
 
@@ -77,6 +83,20 @@ def write(target: str, content: bytes, mode: str) -> StringCommand:
     return StringCommand(make, fill, '&& mv -fT "$t"', QuoteString(target))
 
 
+def deliver(target: str, content: bytes, mode: str) -> Iterator[StringCommand]:
+    """Write a file that is too long for one command in pieces; it appears whole, its digest checked, or not at all."""
+    token, folder = uuid.uuid4().hex[:12], QuoteString(str(Path(target).parent))
+    part = QuoteString(f"{Path(target).parent}/.new-{token}")
+    body = base64.b64encode(content).decode()
+    for start in range(0, max(1, len(body)), PIECE):
+        first = StringCommand("mkdir -p", folder, "&& : >", part, "&&") if start == 0 else StringCommand()
+        yield StringCommand(first, "printf %s", QuoteString(body[start : start + PIECE]), "| base64 -d >>", part)
+    check = StringCommand(
+        "echo", QuoteString(f"{sha256(content)}  {Path(target).parent}/.new-{token}"), "| sha256sum -c --status"
+    )
+    yield StringCommand(check, f"&& chmod {mode}", part, "&& mv -fT", part, QuoteString(target))
+
+
 def fail(sentence: str) -> StringCommand:
     """A command that fails this host alone, with one sentence."""
     return StringCommand("printf '%s\\n'", QuoteString(sentence), ">&2; exit 1")
@@ -89,4 +109,4 @@ def sha256(content: bytes) -> str:
 
 def defaults() -> bytes:
     """The module that vLLM loads for its --middleware option."""
-    return (HERE / "templates" / "vllm_workstation_defaults.py").read_bytes()
+    return (HERE / "templates" / DEFAULTS).read_bytes()

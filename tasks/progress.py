@@ -42,6 +42,7 @@ def follow(
             logger.info(f"{ws.host.print_prefix}{what}: {now[0]}")
         yield from answer(asked)
         state = _ask(ws, job)
+    ws.moved[job] = ws.moved.get(job, 0) + int((state.get("progress") or {}).get("moved") or 0)
     if state["state"] == "done":
         return
     words = "\n".join(state.get("lines", [])[-8:]) or "it left no words"

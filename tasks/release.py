@@ -8,7 +8,7 @@ from typing import Any
 from pyinfra import host, logger
 from pyinfra.api import StringCommand
 
-from plan.machine import Venv
+from plan import libraries, problems
 from plan.plan import Plan
 from tasks import helper, plugin, progress
 from tasks.task import task
@@ -29,6 +29,7 @@ def chosen(ws: Workstation) -> Iterator[StringCommand]:
         return
     yield helper.command(ws.root, "resolve", ws.root, _question(ws, ws.plan))
     ws.forget()
+    ws.remember_more()
     if ws.plan and ws.plan.choice:
         logger.info(f"{ws.host.print_prefix}{ws.plan.choice.line}")
 
@@ -52,22 +53,10 @@ def _question(ws: Workstation, plan: Plan) -> dict[str, Any]:
 
 
 def built(ws: Workstation) -> bool:
-    """Whether the chosen release lies there whole, with vLLM as it was built."""
+    """Whether the chosen release lies there whole, every file and version as it was built."""
     if ws.plan is None or ws.plan.choice is None or ws.machine is None:
         return False
-    venv = ws.machine.releases.releases.get(ws.plan.choice.lock, Venv())
-    return venv.python_works and venv.complete is not None and _untouched(venv) and _has_plugin(ws.plan, venv)
-
-
-def _has_plugin(wanted: Plan, venv: Venv) -> bool:
-    """Whether the venv has the plugin that the plan counts on."""
-    return not wanted.plugin or venv.distributions.get("vllm-workstation-plugin") == wanted.plugin
-
-
-def _untouched(venv: Venv) -> bool:
-    """Whether every distribution is the one that was built in; somebody's `pip install vllm` shows here."""
-    built_in: dict[str, str] = (venv.complete or {}).get("distributions") or {}
-    return bool(built_in) and all(venv.distributions.get(name) == version for name, version in built_in.items())
+    return problems.sound(ws.machine, ws.settings, ws.plan)
 
 
 @task
@@ -87,6 +76,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         yield StringCommand("true")
         return
     root = ws.root
+    mend = libraries.mend(ws.machine, choice.lock) if ws.machine else libraries.Mend()
     order = {
         "lock": choice.lock,
         "release": release.name,
@@ -94,6 +84,8 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         "alias": release.alias,
         "find_links": ws.settings.find_links,
         "plugin": plugin.file_name() if ws.plan.plugin else None,
+        "damaged": mend.damaged,
+        "stray": mend.stray,
     }
     yield helper.job(root, "build", "python3", "build", root, order)
     yield from progress.follow(ws, "build", "vLLM")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from pyinfra import logger
 from pyinfra.api import BaseStateCallback, Host, State
 
+from tasks import account
 from tasks.workstation import all_known
 
 SENTENCE = 12  # lines at most of a message of ours
 _why: dict[str, str] = {}
 _state: list[State] = []
+_always: list[bool] = []
 
 
 class Watcher(BaseStateCallback):
@@ -30,10 +34,11 @@ class Watcher(BaseStateCallback):
 _failed_ops: dict[str, str] = {}
 
 
-def register(state: State) -> None:
-    """Print the table when this run ends, however it ends."""
+def register(state: State, always: bool = False) -> None:
+    """Print the table when this run ends, however it ends. `always`: say "0 problems left" too."""
     if not _state:
         _state.append(state)
+        _always.append(always)
         state.add_callback_handler(Watcher())  # type: ignore[no-untyped-call]
         atexit.register(table)
 
@@ -46,11 +51,26 @@ def table() -> None:
     rows = [(host.name, *_row(state, host)) for host in state.inventory]
     width = max(len(row[0]) for row in rows)
     logger.info("")
+    told = {
+        host.name: account.account(state, host, ws) for host in state.inventory if (ws := all_known().get(host.name))
+    }
     for name, word, text in rows:
         first, *rest = (text or "").splitlines() or [""]
         logger.info(f"{name:<{width}}  {word:<9}  {first}")
-        for more in rest:
+        for more in [*rest, *(account.lines(told[name], _always[0]) if name in told else [])]:
             logger.info(f"{'':<{width}}             {more}")
+    _write({name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows})
+
+
+def _write(hosts: dict[str, Any]) -> None:
+    """The same as JSON, where a host's settings name a file on this computer."""
+    for path in {ws.settings.report for ws in all_known().values() if ws.settings.report}:
+        try:
+            Path(path).expanduser().write_text(json.dumps({"hosts": hosts}, indent=1) + "\n")
+        except OSError as error:
+            logger.error(
+                f"report = {path} could not be written: {error.strerror}. Name a file in a folder that is there."
+            )
 
 
 def _row(state: State, host: Host) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Short programs that run as root straight from the command line: nothing that a user can write to is run as root."""
+"""Short programs that run straight from the command line: nothing that a user can write to is run as root."""
 
 from __future__ import annotations
 
@@ -20,12 +20,24 @@ def _packed() -> str:
     return bundle.pack(modules)
 
 
+@cache
+def _packed_for_the_user() -> str:
+    modules = bundle.sources(HERE.parent / "facts" / "probe", "probe") | {"act": "", "act.__init__": "#"}
+    return bundle.pack(
+        modules | {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text() for name in ("common", "orphans")}
+    )
+
+
+def end_orphans(root: str, unit: str) -> StringCommand:
+    """End what nothing supervises; it needs nothing of ours on the target, and runs as the user."""
+    return _run(_packed_for_the_user(), "act.orphans", root, unit)
+
+
 def program(name: str, *words: str) -> StringCommand:
     """`python3` running `act.<name>` with these words."""
-    return StringCommand(
-        f"{bundle.PYTHON} -I -c",
-        QuoteString(bundle.LOADER),
-        QuoteString(_packed()),
-        f"act.{name}",
-        *(QuoteString(word) for word in words),
-    )
+    return _run(_packed(), f"act.{name}", *words)
+
+
+def _run(packed: str, module: str, *words: str) -> StringCommand:
+    parts = [QuoteString(bundle.LOADER), QuoteString(packed), module, *(QuoteString(word) for word in words)]
+    return StringCommand(f"{bundle.PYTHON} -I -c", *parts)

@@ -8,8 +8,9 @@ from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
 
 from plan import service
-from plan.converged import port_taken, serving
+from plan.converged import enabled, has_answered, port_taken, read, serving
 from plan.machine import Machine
+from plan.plan import Plan
 from tasks import helper, progress, stepdown
 from tasks.task import task
 from tasks.workstation import Workstation
@@ -85,6 +86,21 @@ def _link(ws: Workstation, machine: Machine) -> StringCommand | None:
     )
 
 
+def _on_the_side(ws: Workstation, machine: Machine, wanted: Plan) -> Iterator[StringCommand]:
+    """What a server that runs as planned may lack; it goes on meanwhile."""
+    unready = wanted.supervisor == "systemd" and not (enabled(machine) and read(machine))
+    silent = not has_answered(machine, wanted)
+    if unready:
+        yield helper.command(ws.root, "enable")
+    if silent:
+        python, archive = QuoteString(f"{ws.root}/current/bin/python"), QuoteString(helper.path(ws.root))
+        yield StringCommand(python, archive, "chat", QuoteString(ws.root))
+    if unready or silent:
+        ws.forget()
+    else:
+        host.noop("the server runs as planned")
+
+
 @task
 def running(ws: Workstation) -> Iterator[StringCommand]:
     """
@@ -98,7 +114,7 @@ def running(ws: Workstation) -> Iterator[StringCommand]:
         yield StringCommand("true")
         return
     if serving(ws.machine, ws.settings, ws.plan):
-        host.noop("the server runs as planned")
+        yield from _on_the_side(ws, ws.machine, ws.plan)
         return
     other = port_taken(ws.machine, ws.settings)
     if other:

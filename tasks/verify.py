@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pyinfra import host, logger
 from pyinfra.api import StringCommand
 
-from plan.converged import next_steps, remaining
+from plan.converged import next_steps
 from tasks import helper
 from tasks.task import task
 from tasks.workstation import Workstation
@@ -23,7 +23,8 @@ def converged(ws: Workstation) -> Iterator[StringCommand]:
     """
     if not ws.host.state.is_executing or ws.plan is None or ws.machine is None or ws.plan.refusals:
         return
-    left = remaining(ws.machine, ws.settings, ws.plan)
+    ws.left = ws.problems()
+    left = [str(problem) for problem in ws.left if problem.step]
     if left:
         yield helper.fail(
             f"not as planned yet: {'; '.join(left)}. Run this again; if it stays, report it with the output of deploy/facts.py."

@@ -9,21 +9,31 @@ from pyinfra.api import Host, StringCommand
 
 from facts.machine import Machine as MachineFact
 from facts.machine import query
-from plan import exports, plan, service, toolkit
+from plan import exports, plan, problems, service, toolkit
+from plan.drift import Ours
 from plan.machine import Machine, typed
 from plan.plan import Plan
+from plan.problems import Problem
 from plan.settings import Settings
+from tasks import helper
 
 
 class Workstation:
     """Looks once and remembers, until something changes the machine: then `forget` makes the next look a fresh one."""
 
-    def __init__(self, host: Host, settings: Settings, sudo_password: bool) -> None:
+    def __init__(self, host: Host, settings: Settings, sudo_password: bool, repair: bool = False) -> None:
         self.host = host
         self.settings = settings
         self.sudo_password = sudo_password
+        self.repair = repair  # keep the release, and read every file whole
+        self.hashes: bool | list[str] = repair
         self._machine: Machine | None = None
         self._plan: Plan | None = None
+        self.first: list[Problem] | None = (
+            None  # what was wrong when the run began; None on a machine that was never set up
+        )
+        self.left: list[Problem] | None = None  # what is wrong at its end
+        self.moved: dict[str, int] = {}  # bytes by job
         self.verified: str | None = None  # how the run ended here, set by the last operation
 
     def __str__(self) -> str:
@@ -42,7 +52,7 @@ class Workstation:
             f"{root}/lib/vllm_workstation_defaults.py",
         ]  # fmt: skip
         models = [self.settings.model] if self.settings.model.startswith(("/", "~/")) else []
-        return query(root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository)
+        return query(root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository, self.hashes)
 
     @property
     def machine(self) -> Machine | None:
@@ -59,8 +69,30 @@ class Workstation:
     def plan(self) -> Plan | None:
         """The plan for the machine as last seen."""
         if self._plan is None and self.machine is not None:
-            self._plan = plan.make(self.machine, self.settings, self.sudo_password)
+            self._plan = plan.make(self.machine, self.settings, self.sudo_password, self.repair)
         return self._plan
+
+    def problems(self) -> list[Problem]:
+        """What is not as planned, as the machine was last seen."""
+        if self.machine is None or self.plan is None or self.plan.refusals:
+            return []
+        delivered = {
+            helper.path(self.root): helper.digest(),
+            f"{self.root}/lib/{helper.DEFAULTS}": helper.sha256(helper.defaults()),
+        }
+        return problems.find(self.machine, self.settings, self.plan, Ours(files=delivered, tools=helper.tools_digest()))
+
+    def remember(self) -> None:
+        """Keep what is wrong now as what was wrong at first; only once, and only where this machine was set up before."""
+        if self.first is None and self.machine is not None and problems.set_up_once(self.machine):
+            self.first = self.problems()
+            if self.repair and self.plan is not None:
+                self.hashes = problems.suspects(self.machine, self.plan)
+
+    def remember_more(self) -> None:
+        """Add what could not be judged before the release was known."""
+        if self.first is not None:
+            self.first += [problem for problem in self.problems() if problem not in self.first]
 
     @property
     def last_plan(self) -> Plan | None:
@@ -85,10 +117,10 @@ class Workstation:
 _known: dict[str, Workstation] = {}
 
 
-def of(host: Host, settings: Settings, sudo_password: bool = False) -> Workstation:
+def of(host: Host, settings: Settings, sudo_password: bool = False, repair: bool = False) -> Workstation:
     """The one Workstation of a host in this run."""
     if host.name not in _known:
-        _known[host.name] = Workstation(host, settings, sudo_password)
+        _known[host.name] = Workstation(host, settings, sudo_password, repair)
     return _known[host.name]
 
 

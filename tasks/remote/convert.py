@@ -11,7 +11,7 @@ from typing import Any, Dict
 
 from . import common, jobs
 from .build import INSTALLED
-from .weights import MARK
+from .weights import MARK, record
 
 WAIT = 3600  # seconds for the release to be installed beside us
 
@@ -81,8 +81,7 @@ def run(root: str, order: Dict[str, Any]) -> None:
 def _mark(directory: str, revision: str) -> None:
     files = {}
     for name in sorted(os.listdir(directory)):
-        info = os.stat(os.path.join(directory, name))
-        files[name] = {"size": info.st_size, "mtime_ns": info.st_mtime_ns}
+        files[name] = record(os.path.join(directory, name))
     common.write(os.path.join(directory, MARK), json.dumps({"revision": revision, "files": files}))
 
 

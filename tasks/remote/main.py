@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, List
 
-from . import build, chat, common, convert, jobs, pinned, resolve, serve, start, tools, weights
+from . import build, chat, common, convert, jobs, manager, pinned, resolve, serve, start, tools, weights
 
 
 def switch(root: str, lock: str) -> None:
@@ -39,6 +39,7 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "key": lambda root: serve.key(root) and None,
     "chat": lambda root: chat.wait(root, server_pid()),
     "start": start.run,
+    "enable": manager.enable,
     "pinned": lambda root, mib: pinned.probe(root, int(mib)),
     "pin": lambda mib: pinned.pin(int(mib)),
     "job-start": lambda root, name, *argv: print(jobs.start(root, name, list(argv))),

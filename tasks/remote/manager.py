@@ -49,8 +49,7 @@ def systemd(root: str) -> List[str]:
     """Start the user unit, whose own start ends with the answer."""
     env = _session()
     since = time.time()
-    for argv in (["daemon-reload"], ["unmask", UNIT], ["reset-failed", UNIT], ["enable", UNIT]):
-        subprocess.run(["systemctl", "--user"] + argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    enable()
     verb = "start" if _starting(root, env) else "restart"  # one that loads this very plan is waited for
     process = subprocess.Popen(["systemctl", "--user", verb, UNIT], env=env, stderr=subprocess.DEVNULL)
     while process.poll() is None:
@@ -60,8 +59,22 @@ def systemd(root: str) -> List[str]:
         _stop_failed(env)
     lines = journal(env, since - (EARLIER if verb == "start" else 0), LINES)
     if process.returncode:
-        raise Died(lines, "journalctl --user -u vllm-workstation")
+        raise Died(lines, "journalctl --user -u vllm-workstation" + _own_changes(env))
     return lines
+
+
+def enable() -> None:
+    """Let systemd read the unit again and start it at boot; what runs goes on."""
+    for argv in (
+        ["daemon-reload"],
+        ["unmask", UNIT],
+        ["unmask", "--runtime", UNIT],
+        ["reset-failed", UNIT],
+        ["enable", UNIT],
+    ):
+        subprocess.run(
+            ["systemctl", "--user"] + argv, env=_session(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 def _starting(root: str, env: Dict[str, str]) -> bool:
@@ -79,6 +92,15 @@ def _starting(root: str, env: Dict[str, str]) -> bool:
             )
     except OSError:
         return False
+
+
+def _own_changes(env: Dict[str, str]) -> str:
+    """The user's drop-ins that take part in a start, for its failure's words."""
+    done = subprocess.run(
+        ["systemctl", "--user", "show", UNIT, "-p", "DropInPaths", "--value"], env=env, stdout=subprocess.PIPE
+    )
+    paths = done.stdout.decode("utf-8", "replace").split()
+    return " (your own changes in %s take part in it)" % ", ".join(paths) if paths else ""
 
 
 def _stop_failed(env: Dict[str, str]) -> None:

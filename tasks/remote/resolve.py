@@ -10,7 +10,7 @@ import tempfile
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import common
+from . import common, wheels
 
 LIMIT = 240  # seconds for one resolution
 
@@ -19,9 +19,18 @@ def choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     """Resolve and record. `question`: key, find_links, candidates [{name, requirements, indexes, …}]. Raises common.Failure."""
     with common.alone(root):
         recorded = common.load(root + "/choice.json")
-        if recorded and recorded.get("key") == question["key"]:  # another run has just answered it
+        known = recorded and recorded.get("key") == question["key"]  # another run has just answered it
+        if recorded and known and _kept(root, str(recorded.get("lock"))):
             return dict(recorded)
         return _choose(root, question)
+
+
+def _kept(root: str, lock: str) -> bool:
+    """Whether the lock of an answer is still there."""
+    try:
+        return bool(wheels.order_of(root, lock))
+    except common.Failure:
+        return False
 
 
 def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
-from typing import Dict
+from typing import Any, Dict
 
-from . import common
+from . import build, common, wheels
+
+UNIT_FILE = "~/.config/systemd/user/vllm-workstation.service"
 
 
 def run(root: str) -> None:
@@ -20,10 +24,31 @@ def run(root: str) -> None:
             os.environ.pop(name, None)
     for name, value in ours.items():
         os.environ.setdefault(name, value)
+    os.environ["VLLM_WORKSTATION_STARTED"] = started(root, plan)
     if plan["key"]:
         os.environ["VLLM_API_KEY"] = key(root)
     os.environ["PATH"] = root + "/current/bin:" + os.environ.get("PATH", "/usr/bin:/bin")
     os.execv(root + "/current/bin/vllm", [root + "/current/bin/vllm"] + plan["arguments"])
+
+
+def started(root: str, plan: Dict[str, Any]) -> str:
+    """What this start is made from; plan/service.py makes the same of what it wants, so that a later look tells them apart."""
+    unit = common.digest(os.path.expanduser(UNIT_FILE)) if "INVOCATION_ID" in os.environ else ""  # systemd's own mark
+    parts = [plan["arguments"], plan["key"], common.digest(root + "/service/environment"), unit]
+    text = json.dumps([*parts, condition(os.path.realpath(root + "/current"))])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def condition(venv: str) -> str:
+    """Empty where the release is sound as it is started; else what is wrong, so that a repair starts the server again."""
+    built = (common.load(venv + "/.complete") or {}).get("distributions") or {}
+    try:
+        there = wheels.distributions(venv)
+        if any(there.get(name) != version for name, version in built.items()):
+            return "other versions"
+        return "damaged" if any(one["level"] != "drift" for one in build.damage(venv)) else ""
+    except (OSError, LookupError, ValueError):
+        return ""
 
 
 def environment_file(path: str) -> Dict[str, str]:

@@ -17,10 +17,14 @@ MARK = ".complete"
 def install(root: str, digest: str, find_links: str) -> None:
     """Make root/tools hold exactly the locked requirements. Raises common.Failure with pip's last words."""
     with common.alone(root):
-        if (common.load(root + "/tools/" + MARK) or {}).get("digest") != digest or not os.path.exists(
-            root + "/tools/bin/uv"
-        ):
+        if (common.load(root + "/tools/" + MARK) or {}).get("digest") != digest or not sound(root + "/tools"):
             _install(root, digest, find_links)
+
+
+def sound(venv: str) -> bool:
+    """Whether every file of it is there and whole, as far as size and time tell."""
+    found = common.probe("libraries").check(venv)["findings"]
+    return os.path.exists(venv + "/bin/uv") and all(one["code"] == "OWNER" for one in found)
 
 
 def _install(root: str, digest: str, find_links: str) -> None:

@@ -28,14 +28,18 @@ def fetch(root: str, order: Dict[str, Any]) -> None:
     os.makedirs(order["directory"], exist_ok=True)
     total = sum(size for size, _ in files.values())
     done = threading.Event()
-    threading.Thread(target=_report, args=(root, order["directory"], total, done), daemon=True).start()
+    reporter = threading.Thread(target=_report, args=(root, order["directory"], total, done), daemon=True)
+    before = _bytes(order["directory"])
+    reporter.start()
     try:
         with ThreadPoolExecutor(3) as pool:
             records = list(pool.map(lambda name: _one(order, revision, name, *files[name]), sorted(files)))
     finally:
         done.set()
-    record = {"revision": order["revision"], "commit": revision, "files": dict(records)}
-    common.write(os.path.join(order["directory"], MARK), json.dumps(record, indent=1))
+        reporter.join()
+    jobs.progress(root, "weights", {"moved": max(0, _bytes(order["directory"]) - before)})
+    mark = {"revision": order["revision"], "commit": revision, "files": dict(records)}
+    common.write(os.path.join(order["directory"], MARK), json.dumps(mark, indent=1))
     common.log("%d files, %d bytes, every digest right" % (len(files), total))
 
 
@@ -80,12 +84,12 @@ def _one(
     """Fetch and check one file; a wrong one is fetched once more from nothing."""
     path = os.path.join(order["directory"], name)
     if os.path.exists(path) and check(path, size, digest):
-        return name, _record(path)
+        return name, record(path, digest)
     for attempt in (1, 2):
         _discard(order["directory"], name)
         _download(order, revision, name)
         if check(path, size, digest):
-            return name, _record(path)
+            return name, record(path, digest)
         common.log("%s is not what it should be (attempt %d)" % (name, attempt))
     _discard(order["directory"], name)
     raise common.Failure(
@@ -143,9 +147,10 @@ def sha256(path: str) -> str:
     return found.hexdigest()
 
 
-def _record(path: str) -> Dict[str, Any]:
+def record(path: str, digest: Optional[str] = None) -> Dict[str, Any]:
+    """What is compared later; small files, whose sha256 the hub does not tell, are digested here."""
     info = os.stat(path)
-    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns}
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "sha256": digest or sha256(path)}
 
 
 def _bytes(directory: str) -> int:

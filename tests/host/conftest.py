@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from .lab import GpuChoice, Host, Lab, missing
+
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if WORKER:  # the first has the lab's own names
+    os.environ.setdefault("LAB_DIR", f"/var/tmp/vllm-workstation-lab-{WORKER}")
+    os.environ.setdefault("LAB_TAG", f"vwlab{WORKER}")
+    os.environ.setdefault("LAB_NET", f"10.77.{WORKER}")
 
 MakeHost = Callable[..., Host]
 

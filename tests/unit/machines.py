@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
-from plan import plan, service
+from plan import exports, plan, service, toolkit
 from plan.machine import File, Machine, Package, Unit, Venv, Weights, typed
 from plan.plan import Plan
 from plan.settings import Settings
@@ -86,7 +87,7 @@ def resolved(before: Machine, settings: Settings | None = None, release: str | N
         "python": picked.python,
         "line": f"chose {picked.release.name}",
     }
-    return changed(before, "releases", choice=record)
+    return changed(before, "releases", choice=record, locks={LOCK: LOCK})
 
 
 def planned(before: Machine, settings: Settings | None = None, release: str | None = None) -> Plan:
@@ -107,19 +108,62 @@ def finished(before: Machine, settings: Settings | None = None) -> Machine:
     texts = {text.path: File(kind="file", mode=text.mode, uid=1000, sha256=text.sha256) for text in wanted.files}
     mark = {"revision": wanted.model.revision, "files": {"config.json": {"size": 2, "mtime_ns": 5}}}
     weights = Weights.model_validate({"files": {"config.json": {"size": 2, "mtime_ns": 5}}, "verified": mark})
-    unit = Unit(load="loaded", active="active", sub="running", enabled="enabled", pid=7, spec=wanted.serve.spec)
     start = json.loads(next(text.content for text in wanted.files if text.path.endswith("plan.json")))
-    done = {LOCK: Venv(python_works=True, complete={"vllm": "0.32.0"})}
-    releases = machine.releases.model_copy(update={"current": LOCK, "start": start, "releases": done})
+    built = {"vllm": "0.32.0", "torch": "2.13.0"} | (
+        {"vllm-workstation-plugin": wanted.plugin} if wanted.plugin else {}
+    )
+    done = {LOCK: Venv(python_works=True, complete={"distributions": built}, lock=LOCK, distributions=built)}
+    told = {"current": LOCK, "current_kind": "link", "start": start, "releases": done, "locks": {LOCK: LOCK}}
+    releases = machine.releases.model_copy(update=told)
+    started = service.started(settings or Settings(), wanted.serve, wanted.files)
+    unit = Unit(load="loaded", active="active", enabled="enabled", pid=7, spec=wanted.serve.spec, started=started)
+    texts |= _outside(wanted, toolkits)
     seen = machine.model_dump() | {
         "releases": releases.model_dump(),
         "files": texts,
         "weights": {wanted.model.directory: weights},
     }
     seen["packages"]["installed"] |= packages
-    seen["toolkit"]["installed"] = toolkits
-    seen["service"] = {"unit": unit, "health": 200, "linger": True, "key_present": True}
+    seen["toolkit"] |= {"installed": toolkits, "current": next(iter(toolkits), None)}
+    seen["exports"]["hooks"] = 1
+    if wanted.toolkit:
+        line = wanted.toolkit.source_line.split()
+        source = {
+            "file": wanted.toolkit.source_file,
+            "line": 2,
+            "enabled": True,
+            "uri": line[2],
+            "suite": "/",
+            "signed_by": wanted.toolkit.keyring,
+        }
+        seen["apt"] = {
+            "cuda_sources": [source],
+            "keys": {wanted.toolkit.keyring: [wanted.toolkit.fingerprint]},
+            "cuda_lists": True,
+        }
+    supervised = (
+        {"pid": 5, "spec": wanted.serve.spec, "started": started} if wanted.supervisor == "supervisord" else None
+    )
+    seen["service"] = {
+        "unit": None if supervised else unit,
+        "supervised": supervised,
+        "health": 200,
+        "linger": True,
+        "key_present": True,
+        "answered": json.dumps({"spec": wanted.serve.spec}),
+    }
     return typed({key: _plain(value) for key, value in seen.items()})
+
+
+def _outside(wanted: Plan, toolkits: dict[str, Any]) -> dict[str, File]:
+    """Files that are no text of the service: the key, and root's."""
+    found = {f"{ROOT}/service/api-key": File(kind="file", mode="600", uid=1000, sha256="k")}
+    if wanted.toolkit:
+        digest = hashlib.sha256(exports.content(next(iter(toolkits))).encode()).hexdigest()
+        found[exports.PROFILE] = File(kind="file", mode="644", uid=0, sha256=digest)
+        digest = hashlib.sha256((wanted.toolkit.preferences or "").encode()).hexdigest()
+        found[toolkit.PREFERENCES] = File(kind="file", mode="644", uid=0, sha256=digest)
+    return found
 
 
 def _plain(value: Any) -> Any:

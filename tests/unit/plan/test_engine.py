@@ -57,9 +57,8 @@ def running(done: Machine, supervisor: str, free_mib: int, **releases: Any) -> M
     """A finished machine whose server runs and holds its first card."""
     cards = [card.model_dump() for card in done.gpu.devices]
     cards[0]["memory_free_mib"] = free_mib
-    spec = done.service.unit.spec if done.service.unit else None
-    server = {"unit": None, "supervised": {"pid": 7, "spec": spec}} if supervisor == "supervisord" else {}
-    seen = changed(changed(done, "gpu", devices=cards), "service", **server)
+    assert bool(done.service.supervised) == (supervisor == "supervisord")
+    seen = changed(done, "gpu", devices=cards)
     return changed(seen, "releases", **releases) if releases else seen
 
 

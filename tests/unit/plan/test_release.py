@@ -172,10 +172,10 @@ def test_a_recorded_release_that_does_not_suit_any_more_is_asked_anew() -> None:
     """A browser takes half the card: the release that cannot keep weights in host memory is given up, once."""
     small = machine(RTX_4060_8)
     record = {"key": key(small), "release": "0.19.1", "lock": "a", "python": "3.12", "line": "x"}
-    lost = plan.make(changed(small, "releases", choice=record), Settings())
+    lost = plan.make(changed(small, "releases", choice=record, locks={"a": "a"}), Settings())
     assert lost.choice is None and lost.key != record["key"]
     again = {**record, "key": lost.key, "release": "0.24.0"}
-    kept = plan.make(changed(small, "releases", choice=again), Settings())
+    kept = plan.make(changed(small, "releases", choice=again, locks={"a": "a"}), Settings())
     assert kept.choice is not None and kept.key == lost.key
 
 
@@ -183,12 +183,12 @@ def test_a_recorded_release_that_does_not_suit_any_more_is_asked_anew() -> None:
 def test_a_record_of_a_choice_that_is_not_whole_counts_as_none(missing: str) -> None:
     record = {"key": key(machine(RTX_4090)), "release": "0.32.0", "lock": "a", "python": "3.12", "line": "x"}
     del record[missing]
-    assert plan.make(changed(machine(RTX_4090), "releases", choice=record), Settings()).choice is None
+    assert plan.make(changed(machine(RTX_4090), "releases", choice=record, locks={"a": "a"}), Settings()).choice is None
 
 
 def test_a_record_of_another_question_counts_as_none() -> None:
     record = {"key": "0" * 16, "release": "0.32.0", "lock": "a", "python": "3.12", "line": "x"}
-    assert plan.make(changed(machine(RTX_4090), "releases", choice=record), Settings()).choice is None
+    assert plan.make(changed(machine(RTX_4090), "releases", choice=record, locks={"a": "a"}), Settings()).choice is None
 
 
 @pytest.mark.parametrize("row", release.catalogue(), ids=lambda row: row.name)
@@ -231,4 +231,4 @@ def test_a_choice_that_somebody_edited_counts_as_none() -> None:
         "python": "3.12",
         "line": None,
     }
-    assert plan.make(changed(machine(RTX_4090), "releases", choice=record), Settings()).choice is None
+    assert plan.make(changed(machine(RTX_4090), "releases", choice=record, locks={"a": "a"}), Settings()).choice is None

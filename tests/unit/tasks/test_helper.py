@@ -45,11 +45,27 @@ def test_archive_holds_every_module_and_the_locked_tools_and_the_plugin() -> Non
         "remote/tools.txt",
         f"remote/{plugin.file_name()}",
         *(f"remote/{path.name}" for path in (helper.HERE / "remote").glob("*.py")),
+        *(f"probe/{path.name}" for path in (helper.HERE.parent / "facts" / "probe").glob("*.py")),
     }
 
 
-def test_archive_fits_one_argument() -> None:
-    assert len(helper.write("/r/lib/helper.pyz", helper.archive(), "600").get_raw_value()) < 128 * 1024
+@pytest.mark.parametrize("size", [0, 1, helper.PIECE * 3 // 4, helper.PIECE * 3 // 4 + 1, 200_000])
+def test_a_long_file_is_delivered_in_pieces(size: int, tmp_path: Path) -> None:
+    content, path = os.urandom(size), tmp_path / "li b" / "helper.pyz"
+    commands = [command.get_raw_value() for command in helper.deliver(str(path), content, "600")]
+    assert all(len(command) < 128 * 1024 for command in commands)
+    for command in commands:
+        assert not path.exists() and sh(command).returncode == 0
+    assert path.read_bytes() == content and path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(path.parent) == ["helper.pyz"]
+
+
+def test_a_piece_that_is_lost_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "helper.pyz"
+    path.write_text("old")
+    first, _, *rest = helper.deliver(str(path), os.urandom(200_000), "600")
+    done = [sh(command.get_raw_value()).returncode for command in (first, *rest)]
+    assert done[-1] != 0 and path.read_text() == "old"
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=range(len(CONTENTS)))

@@ -134,17 +134,21 @@ def test_a_host_that_failed_says_in_which_step_and_why(stderr: str | None, words
     assert row(running) == ("FAILED", f"Build the vLLM release: {words}")
 
 
+NOTHING: dict[str, Any] = {"first": None, "left": [], "moved": {}, "settings": Settings()}
+
+
 def test_the_table_has_one_row_a_host_in_one_column(known: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     monkeypatch.setattr(pyinfra.logger, "info", lines.append)
     long = Host("a-long-name")
     known.update(
         {
-            "pc-01": SimpleNamespace(verified="type:\n    wsl --shutdown"),
-            "a-long-name": SimpleNamespace(verified=None, last_plan=None),
+            "pc-01": SimpleNamespace(verified="type:\n    wsl --shutdown", **NOTHING),
+            "a-long-name": SimpleNamespace(verified=None, last_plan=None, **NOTHING),
         }
     )
     report._state.append(state(PC, long, results=(Result(True),)))
+    monkeypatch.setattr(report, "_always", [False])
     report.table()
     refused = machine(wsl=1)
     known["pc-01"] = SimpleNamespace(verified=None, last_plan=plan.make(refused, Settings()))

@@ -134,6 +134,7 @@ class Job:
 
     def __init__(self, states: list[dict[str, Any]]) -> None:
         self.states, self.host, self.root = states, self, ROOT
+        self.moved: dict[str, int] = {}
 
     def get_fact(self, *_: Any, **__: Any) -> dict[str, Any]:
         return self.states.pop(0)

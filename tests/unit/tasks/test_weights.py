@@ -147,7 +147,12 @@ def test_fetch_check_record_and_not_again(hub: Hub, tmp_path: Path) -> None:
     record = json.loads((folder / ".verified.json").read_text())
     assert (record["revision"], record["commit"]) == ("main", COMMIT)
     assert record["files"] == {
-        name: {"size": len(FILES[name]), "mtime_ns": (folder / name).stat().st_mtime_ns} for name in WANTED
+        name: {
+            "size": len(FILES[name]),
+            "mtime_ns": (folder / name).stat().st_mtime_ns,
+            "sha256": hashlib.sha256(FILES[name]).hexdigest(),
+        }
+        for name in WANTED
     }
     assert sorted(hub.sent) == WANTED
     fetch(hub, tmp_path)

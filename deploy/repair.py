@@ -1,0 +1,5 @@
+"""Only the repairs: what was set up once is put back as it was, every library and weight read whole; no other release is chosen."""
+
+from deploy import compose
+
+compose.everything(repair=True)

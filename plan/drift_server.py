@@ -1,0 +1,76 @@
+"""Drift of the service: its files, linger, and the server that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from plan import converged, service
+from plan.drift import Ours, Wrong
+from plan.machine import Machine
+from plan.plan import Plan
+from plan.settings import Settings
+
+CODES = {"environment": "ENVIRONMENT", "plan.json": "START-PLAN"}  # by file name; every other file is the unit
+FULL_GIB = 0.25
+
+
+def current(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """The link to the release that serves."""
+    if plan.choice is not None and machine.releases.current != plan.choice.lock:
+        kind = machine.releases.current_kind
+        what = (
+            f"leads to releases/{machine.releases.current}"
+            if kind == "link"
+            else "is no link"
+            if kind
+            else "is missing"
+        )
+        yield "CURRENT", f"{machine.releases.root}/current {what}, not to releases/{plan.choice.lock}"
+
+
+def files(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """Unit, environment and start plan; the key."""
+    for text in service.stale(machine, plan.files):
+        seen = machine.files.get(text.path)
+        how = "is missing" if seen is None else "was edited" if seen.sha256 != text.sha256 else f"has mode {seen.mode}"
+        yield CODES.get(text.path.rpartition("/")[2], "UNIT"), f"{text.path} {how}"
+    key = machine.files.get(f"{machine.releases.root}/service/api-key")
+    if settings.require_api_key and plan.serve is not None:
+        if key is None or not machine.service.key_present:
+            yield "KEY", "the API key is lost"
+        elif key.mode != "600":
+            yield "KEY", f"the API key's file has mode {key.mode}"
+
+
+def linger(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """Services without a login."""
+    if plan.supervisor != "supervisord" and not machine.service.linger:
+        yield "LINGER", f"services of {machine.system.user.name} end with the last login"
+
+
+def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """The process, its health, and whether systemd starts it again."""
+    taken = converged.port_taken(machine, settings)
+    if taken:
+        yield "PORT", taken.partition(". ")[0]
+    if plan.supervisor == "wsl-restart" or plan.serve is None:
+        return
+    why = converged.not_serving(machine, settings, plan)
+    if why is not None:
+        yield why
+    elif plan.supervisor == "systemd" and not converged.read(machine):
+        yield "RELOAD", "systemd has not read the unit as it is"
+    elif plan.supervisor == "systemd" and not converged.enabled(machine):
+        yield "DISABLED", "the unit is not started at boot"
+    if why is None and not converged.has_answered(machine, plan):
+        yield "ANSWER", "there is no record that this server has answered"
+
+
+def disk(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """A disk with nothing left to write on."""
+    free = machine.system.disk.free_bytes
+    if free is not None and free < FULL_GIB * (1 << 30):
+        yield "DISK", f"{free / (1 << 20):.0f} MiB are free where {machine.releases.root} lies"
+
+
+LOOKS: list[Callable[[Machine, Settings, Plan, Ours], Iterator[Wrong]]] = [current, files, linger, server, disk]

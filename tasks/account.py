@@ -1,0 +1,92 @@
+"""What a run found, did and left on one host: for people and as JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pyinfra.api import Host, State
+
+from plan.problems import Problem
+from tasks.workstation import Workstation
+
+LINES = 12  # problems shown a host; the JSON report has all
+FETCHED = re.compile(r"^Fetched ([\d.,]+) ([kMG]?)B in", re.M)  # apt-get's own sum
+UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
+    """`{problems: [{code, evidence, done, bytes, verified}], left: [{code, evidence, next}]}`; bytes stand at the first of those mended together."""
+    paid: set[str] = set()
+    rows = []
+    after = None if ws.left is None else {(problem.code, problem.evidence) for problem in ws.left}
+    for problem in ws.first or []:
+        if problem.step is None:
+            continue
+        source = problem.job or problem.step
+        moved = 0 if source in paid else _bytes(state, host, ws, problem)
+        paid.add(source)
+        verified = after is not None and (problem.code, problem.evidence) not in after
+        rows.append(
+            {
+                "code": problem.code,
+                "evidence": problem.evidence,
+                "done": problem.done,
+                "bytes": moved,
+                "verified": verified,
+            }
+        )
+    left = ws.left if ws.left is not None else ws.first or []
+    return {
+        "problems": rows,
+        "left": [{"code": one.code, "evidence": one.evidence, "next": one.next or AGAIN} for one in left],
+    }
+
+
+AGAIN = "Run this again."
+
+
+def _bytes(state: State, host: Host, ws: Workstation, problem: Problem) -> int:
+    if problem.job:
+        return ws.moved.get(problem.job, 0)
+    return sum(fetched(text) for name, text in _outputs(state, host) if name == problem.step)
+
+
+def _outputs(state: State, host: Host) -> list[tuple[str, str]]:
+    """(operation, what it printed) of those that ran."""
+    found = []
+    for op_hash, data in state.ops[host].items():
+        try:
+            found.append((", ".join(state.get_op_meta(op_hash).names), data.operation_meta.stdout))
+        except RuntimeError:  # it was not executed
+            continue
+    return found
+
+
+def fetched(text: str) -> int:
+    """Bytes that apt-get says it fetched."""
+    return sum(int(float(number.replace(",", "")) * UNITS[unit]) for number, unit in FETCHED.findall(text))
+
+
+def lines(told: dict[str, Any], always: bool) -> list[str]:
+    """The account for people; empty where there is nothing to tell, unless `always`."""
+    rows = [_line(row) for row in told["problems"]]
+    more = [f"and {len(rows) - LINES} more; report = FILE writes all"] if len(rows) > LINES else []
+    left = [f"{one['code']}: {one['evidence']}. {one['next']}" for one in told["left"]]
+    if not rows and not left and not always:
+        return []
+    count = f"{len(left)} problem{'' if len(left) == 1 else 's'} left"
+    return [*rows[:LINES], *more, count + (":" if left else ""), *left[:LINES]]
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = "verified" if row["verified"] else "not verified"
+    return f"{row['code']}: {row['evidence']}: {row['done'] if row['verified'] else 'not done'}, {size(row['bytes'])}, {state}"
+
+
+def size(count: int) -> str:
+    """Bytes for people: `0 B`, `21.1 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
