@@ -16,7 +16,7 @@ PAUSE = 0.2
 
 
 def end(root: str, unit: str) -> None:
-    """Ask, then kill; prints how many. Raises common.Failure where one stays."""
+    """Ask, then kill; says how many there were. Raises common.Failure where one stays."""
     found = left = _orphans(root, unit)
     for number, limit in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE)):
         for process in left:
@@ -31,7 +31,8 @@ def end(root: str, unit: str) -> None:
         raise common.Failure(
             "these leftovers of an earlier server do not end: %s. Restart the machine and run this again." % told
         )
-    common.log("ended %d" % len(found))
+    if found:
+        common.log("ended %d leftovers of an earlier server" % len(found))
 
 
 def _orphans(root: str, unit: str) -> List[Dict[str, Any]]:
