@@ -8,12 +8,16 @@ vllm_release = "auto"  # auto | gptoss (the ordered 0.10.1+gptoss or an error) |
 model = "auto"  # auto (openai/gpt-oss-20b) | another repository | a local directory such as "/data/gpt-oss-20b"
 model_revision = "auto"  # auto (pinned) | a 40-digit commit id
 hf_endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")  # where models come from; a mirror works
-find_links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS") or ""  # folder or URL with wheels, used beside the indexes
+find_links = (
+    os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS") or ""
+)  # folder or URL with wheels, used beside the indexes
 root = "~/.local/share/vllm-workstation"  # everything of ours on the target
 
 # --- CUDA toolkit (for people; the server brings its own libraries)
 cuda_version = "auto"  # auto (matches vLLM's PyTorch) | none | a quoted version such as "12.8"
-cuda_repository = "https://developer.download.nvidia.com/compute/cuda/repos"  # NVIDIA's repositories or a mirror of them
+cuda_repository = (
+    "https://developer.download.nvidia.com/compute/cuda/repos"  # NVIDIA's repositories or a mirror of them
+)
 cuda_key_fingerprint = "auto"  # auto (NVIDIA's) | 40 hexadecimal digits, where a mirror signs with its own key
 remove_wsl_driver = False  # True removes Linux NVIDIA drivers from inside WSL; False only reports them
 exports = True  # PATH and LD_LIBRARY_PATH of the toolkit for login and interactive shells

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
 
+from facts.probe.owner import OURS
 from plan import service
 from tasks import rooted
 from tasks.task import task
@@ -30,7 +31,9 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
         return
     who = f"{user.uid}:{user.gid}"
     if owner.root or deep:
-        yield ws.as_root("chown -hR", who, QuoteString(ws.root))
+        yield ws.as_root("chown -h", who, QuoteString(ws.root))
+        loop = f'for n in {" ".join(OURS)}; do [ ! -e "$r/$n" ] || chown -hR {who} "$r/$n" || exit 1; done'
+        yield ws.as_root(StringCommand("r=", QuoteString(ws.root), _separator=""), f"; {loop}")
     if owner.home:
         yield ws.as_root("chown -h", who, *(QuoteString(path) for path in owner.home))
     ws.forget()

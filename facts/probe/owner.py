@@ -9,6 +9,22 @@ from . import shell
 
 DEPTH = 3  # levels below our root; what lies deeper is looked at by the library check
 MOST = 20
+# What we make in our root: nothing else there is touched, should somebody have chosen a directory that holds more.
+OURS = (
+    "cache",
+    "choice.json",
+    "current",
+    "jobs",
+    "lib",
+    "lock",
+    "locks",
+    "models",
+    "pinned.json",
+    "python",
+    "releases",
+    "service",
+    "tools",
+)
 HOME = (".config", ".config/systemd", ".config/systemd/user")
 
 
@@ -39,7 +55,9 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     unit = os.path.join(home, HOME[-1], query["unit"])
     way = [os.path.join(home, name) for name in HOME] + [unit]
     way += [home + "/.config/systemd/user/default.target.wants"]
+    root = os.path.expanduser(query["root"])
+    ours = [path for name in OURS for path in below(os.path.join(root, name), DEPTH - 1)]
     return {
-        "root": foreign(below(os.path.expanduser(query["root"])), uid)[:MOST],
+        "root": foreign([root] + ours, uid)[:MOST],
         "home": foreign(way, uid)[:MOST],
     }

@@ -26,6 +26,17 @@ class Row(NamedTuple):
     size: Optional[int]
 
 
+class Books(NamedTuple):
+    """What is recorded of each path: the first row, and all of those that several distributions record."""
+
+    first: Dict[str, Row]
+    again: Dict[str, List[Row]]
+
+
+# Published wheels whose own RECORD is not of the files in them (measured 2026-11-23).
+WRONG_RECORD = {("pynvvideocodec", "2.0.4")}
+
+
 class Damage(NamedTuple):
     """Of one dist-info: paths below site-packages."""
 
@@ -57,22 +68,33 @@ def check(site: Site, hashes: Hashes = False) -> List[Finding]:
     except OSError:
         return []
     shared: Dict[Tuple[str, str], List[str]] = {}
-    found: List[Finding] = []
-    suspects: List[Tuple[Distribution, Row]] = []
+    books = Books({}, {})
+    bests: List[Tuple[Distribution, Damage]] = []
     for name, one in site.distributions.items():
         best: Optional[Tuple[Distribution, Damage]] = None
         for each in site.doubles.get(name, [one]):  # of two dist-infos the stale one describes files that are gone
-            damage = _compare(site, each, user, hashes, shared)
+            damage = _compare(site, each, user, hashes, shared, books)
             if best is None or damage.total() < best[1].total():
                 best = each, damage
         if best:
-            found += _report(site, best[0], best[1])
-            suspects += [(best[0], row) for row in best[1].suspects]
-    return found + _hashes(site, suspects) + _twins(site, shared) + _orphans(site)
+            bests.append(best)
+    found: List[Finding] = []
+    suspects: List[Tuple[Distribution, Row]] = []
+    for one, damage in bests:
+        _agree(damage, books)
+        found += [] if (one.name, one.version) in WRONG_RECORD else _report(site, one, damage)
+        suspects += [(one, row) for row in damage.suspects]
+    return found + _hashes(site, suspects, books) + _twins(site, shared) + _orphans(site)
+
+
+def _agree(damage: Damage, books: Books) -> None:
+    """A file that two distributions brought is right as either recorded it: which one came last is chance."""
+    wrong = [one for one in damage.size if not any(row.size == one[2] for row in books.again.get(one[0], ()))]
+    damage.size[:] = wrong
 
 
 def _compare(
-    site: Site, one: Distribution, user: int, hashes: Hashes, shared: Dict[Tuple[str, str], List[str]]
+    site: Site, one: Distribution, user: int, hashes: Hashes, shared: Dict[Tuple[str, str], List[str]], books: Books
 ) -> Damage:
     """One os.stat a file: a venv has fifty thousand."""
     damage = Damage([], [], [], [])
@@ -82,6 +104,9 @@ def _compare(
     for row in rows((one.text("RECORD") or "").replace("\r\n", "\n")):
         path, digest, size = row
         first = owner.setdefault(path, name)
+        written = books.first.setdefault(path, row)
+        if written is not row:
+            books.again.setdefault(path, [written]).append(row)
         if first != name and size:
             shared.setdefault((first, name), []).append(path)
         try:
@@ -144,14 +169,15 @@ def _report(site: Site, one: Distribution, damage: Damage) -> List[Finding]:
     return found
 
 
-def _hashes(site: Site, suspects: List[Tuple[Distribution, Row]]) -> List[Finding]:
+def _hashes(site: Site, suspects: List[Tuple[Distribution, Row]], books: Books) -> List[Finding]:
     if not suspects:
         return []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # hashlib lets the other threads run
         digests = list(pool.map(lambda pair: digest(site.folder + "/" + pair[1].path), suspects))
     wrong: Dict[str, List[str]] = {}
     for (one, row), have in zip(suspects, digests):
-        if have is None or have != row.digest[len("sha256=") :].rstrip("="):
+        rights = {each.digest[len("sha256=") :].rstrip("=") for each in books.again.get(row.path, [row])}
+        if have not in rights and (one.name, one.version) not in WRONG_RECORD:
             wrong.setdefault(one.name, []).append(row.path)
     found = []
     for name, paths in wrong.items():

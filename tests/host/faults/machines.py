@@ -11,7 +11,11 @@ from tests.host.lab.standins.realtorch import REAL, real_torch
 from tests.host.product import BIG, inventory, run
 
 ROOT = "/home/ops/.local/share/vllm-workstation"
-HEALTHY = "for i in $(seq 100); do curl -sf http://127.0.0.1:8000/health && exit 0; sleep 0.2; done; exit 1"
+# Its start ends after it has answered: until then a fault would hit a server that is still starting.
+ACTIVE = "runuser -u ops -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user is-active -q vllm-workstation"
+HEALTHY = (
+    f"for i in $(seq 150); do curl -sf http://127.0.0.1:8000/health && {ACTIVE} && exit 0; sleep 0.2; done; exit 1"
+)
 FLAVOURS = {"wsl": "wsl-24.04", "libraries": "ubuntu-24.04"}
 SETTINGS: dict[str, dict[str, Any]] = {"wsl": {}, "libraries": {"vllm_release": REAL}}
 SAVED: set[str] = set()  # groups whose layer this session made
