@@ -1,5 +1,4 @@
 """Tests of the pure parts always run; those that compare with vLLM's own code need vLLM 0.24.0 (../README.md says how)."""
-
 from __future__ import annotations
 
 import pytest

@@ -1,5 +1,4 @@
 """What a machine without a GPU puts in the place of vLLM's compiled operators."""
-
 from __future__ import annotations
 
 import torch
@@ -24,10 +23,8 @@ def experts(count: int, n: int, k: int, seed: int = 0) -> dict[str, torch.Tensor
         return torch.randint(0, 255, shape, dtype=torch.uint8, generator=generator)  # 255 is e8m0's not-a-number
 
     return {
-        "w13": random(count, 2 * n, k // 2),
-        "w2": random(count, k, n // 2),
-        "w13_scale": random(count, 2 * n, k // 32),
-        "w2_scale": random(count, k, n // 32),
+        "w13": random(count, 2 * n, k // 2), "w2": random(count, k, n // 2),
+        "w13_scale": random(count, 2 * n, k // 32), "w2_scale": random(count, k, n // 32),
         "w13_bias": torch.randn(count, 2 * n, generator=generator).bfloat16(),
         "w2_bias": torch.randn(count, k, generator=generator).bfloat16(),
     }

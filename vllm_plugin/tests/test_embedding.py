@@ -1,5 +1,4 @@
 """The embedding in host memory; the meta device stands for the card, and a copy for the view of pinned memory."""
-
 from __future__ import annotations
 
 from typing import Any

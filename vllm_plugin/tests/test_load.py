@@ -1,5 +1,4 @@
 """Experts loaded one by one end as vLLM's own loader puts them."""
-
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -30,23 +29,18 @@ def loaders() -> tuple[Any, Any, list[int]]:
     return original, expert_by_expert(counting), calls
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "padded", "calls_expected"),
-    [
-        ("experts.w13_weight", (4, 90, 45), (4, 96, 48), [1] * 4),
-        ("experts.w13_weight_scale", (4, 90, 5), (4, 96, 6), [1] * 4),
-        ("experts.w2_weight", (4, 64, 64), (4, 64, 64), [1] * 4),
-        ("experts.w2_bias", (4, 90), (4, 96), [4]),
-    ],
-)
+@pytest.mark.parametrize(("name", "shape", "padded", "calls_expected"), [
+    ("experts.w13_weight", (4, 90, 45), (4, 96, 48), [1] * 4),
+    ("experts.w13_weight_scale", (4, 90, 5), (4, 96, 6), [1] * 4),
+    ("experts.w2_weight", (4, 64, 64), (4, 64, 64), [1] * 4),
+    ("experts.w2_bias", (4, 90), (4, 96), [4]),
+])
 @pytest.mark.parametrize("return_success", [False, True])
 def test_a_padded_parameter(
     name: str, shape: tuple[int, ...], padded: tuple[int, ...], calls_expected: list[int], return_success: bool
 ) -> None:
     source = torch.randint(0, 256, shape, dtype=torch.uint8)
-    expected, found = (
-        torch.nn.Parameter(torch.zeros(padded, dtype=torch.uint8), requires_grad=False) for _ in range(2)
-    )
+    expected, found = (torch.nn.Parameter(torch.zeros(padded, dtype=torch.uint8), requires_grad=False) for _ in range(2))
     original, plugin, calls = loaders()
     named = {"weight_name": name, "shard_id": None, "expert_id": None, "return_success": return_success}
     answers = original(layer(), expected, source, **named), plugin(layer(), found, source, **named)

@@ -1,5 +1,4 @@
 """What the plugin replaces looks in the proven vLLM as it expects, and elsewhere it keeps its hands off."""
-
 from __future__ import annotations
 
 import dataclasses
@@ -40,16 +39,13 @@ def register(monkeypatch: pytest.MonkeyPatch, parts: str, version: str = "0.24.0
 
 
 @pytest.mark.usefixtures("restored")
-@pytest.mark.parametrize(
-    ("parts", "names"),
-    [
-        ("", []),
-        ("embedding", ["VocabParallelEmbedding", "process_weights_after_loading"]),
-        ("repack", ["prepare_moe_mxfp4_layer_for_marlin", "replace_parameter", "process_weights_after_loading"]),
-        ("rope", ["YaRNScalingRotaryEmbedding._compute_cos_sin_cache", "process_weights_after_loading"]),
-        ("load", ["RoutedExperts.weight_loader", "process_weights_after_loading"]),
-    ],
-)
+@pytest.mark.parametrize(("parts", "names"), [
+    ("", []),
+    ("embedding", ["VocabParallelEmbedding", "process_weights_after_loading"]),
+    ("repack", ["prepare_moe_mxfp4_layer_for_marlin", "replace_parameter", "process_weights_after_loading"]),
+    ("rope", ["YaRNScalingRotaryEmbedding._compute_cos_sin_cache", "process_weights_after_loading"]),
+    ("load", ["RoutedExperts.weight_loader", "process_weights_after_loading"]),
+])
 def test_a_part_replaces_its_own_and_the_report(monkeypatch: pytest.MonkeyPatch, parts: str, names: list[str]) -> None:
     register(monkeypatch, parts)
     assert replaced() == names

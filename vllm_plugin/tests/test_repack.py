@@ -1,5 +1,4 @@
 """The repack in place against vLLM 0.24.0's own function; only the compiled operator is a stand-in."""
-
 from __future__ import annotations
 
 import importlib
@@ -17,7 +16,6 @@ SIZES = [(4, 128, 256), (2, 256, 128), (1, 128, 128), (3, 2944, 3072), (2, 2880,
 @pytest.fixture(name="prepare")
 def fixture_prepare(monkeypatch: pytest.MonkeyPatch) -> Any:
     import standins
-
     marlin_utils_fp4: Any = importlib.import_module("vllm.model_executor.layers.quantization.utils.marlin_utils_fp4")
     monkeypatch.setattr(marlin_utils_fp4.ops, "gptq_marlin_repack", standins.gptq_marlin_repack)
     return marlin_utils_fp4.prepare_moe_mxfp4_layer_for_marlin
@@ -36,12 +34,8 @@ def copies(tensors: dict[str, Any]) -> dict[str, Any]:
 def same(one: Any, other: Any) -> bool:
     if one is None or other is None:
         return one is other
-    return bool(
-        one.dtype == other.dtype
-        and one.shape == other.shape
-        and one.stride() == other.stride()
-        and torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
-    )
+    return bool(one.dtype == other.dtype and one.shape == other.shape and one.stride() == other.stride()
+                and torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8)))
 
 
 @pytest.mark.parametrize(("count", "n", "k"), SIZES)
@@ -74,9 +68,7 @@ def test_experts_without_biases(prepare: Any) -> None:
 
     sources = {**standins.experts(2, 128, 256), "w13_bias": None, "w2_bias": None}
     expected = prepare(LAYER, **copies(sources))
-    assert all(
-        same(one, other) for one, other in zip(in_place(prepare)(LAYER, *sources.values()), expected, strict=True)
-    )
+    assert all(same(one, other) for one, other in zip(in_place(prepare)(LAYER, *sources.values()), expected, strict=True))
 
 
 def test_where_a_result_is_larger_than_its_source_vllm_does_it(prepare: Any) -> None:

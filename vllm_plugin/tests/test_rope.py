@@ -1,5 +1,4 @@
 """The shorter table of rotary positions has vLLM's own rows."""
-
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -18,17 +17,8 @@ def test_the_rows_of_the_context_stay(monkeypatch: pytest.MonkeyPatch, context: 
 
     from vllm_workstation_plugin.rope import for_the_context
 
-    values: Any = {
-        "base": 150000,
-        "rotary_dim": 64,
-        "scaling_factor": 32.0,
-        "max_position_embeddings": 4,
-        "mscale": 1.3,
-        "beta_fast": 32,
-        "beta_slow": 1,
-        "truncate": False,
-        "extrapolation_factor": 1,
-    }
+    values: Any = {"base": 150000, "rotary_dim": 64, "scaling_factor": 32.0, "max_position_embeddings": 4, "mscale": 1.3,
+                   "beta_fast": 32, "beta_slow": 1, "truncate": False, "extrapolation_factor": 1}
     rope: Any = object.__new__(YaRNScalingRotaryEmbedding)
     torch.nn.Module.__init__(rope)
     vars(rope).update(values)

@@ -2,7 +2,6 @@
 
 Environment VLLM_WORKSTATION_PLUGIN names the parts to switch on, such as `embedding,repack,load,rope`; unset or empty: none.
 """
-
 import importlib.metadata
 import os
 

@@ -1,5 +1,4 @@
 """The input embedding in host memory: 1.08 GiB that a step reads one row a token of, so the card need not hold it."""
-
 from typing import Any
 
 import torch
@@ -15,10 +14,8 @@ def in_host_memory(vocab_parallel_embedding: Function) -> Function:
         from vllm.utils.platform_utils import is_uva_available
 
         if not is_uva_available():
-            logger.warning(
-                "vllm-workstation-plugin: embedding stays on the card: no pinned host memory here "
-                "(in WSL, VLLM_WSL2_ENABLE_PIN_MEMORY=1 allows it)"
-            )
+            logger.warning("vllm-workstation-plugin: embedding stays on the card: no pinned host memory here "
+                           "(in WSL, VLLM_WSL2_ENABLE_PIN_MEMORY=1 allows it)")
             return vocab_parallel_embedding(*args, **kwargs)
         with torch.device("cpu"):
             embedding = vocab_parallel_embedding(*args, **kwargs)
@@ -42,9 +39,7 @@ def move_to_pinned(weight: torch.nn.Parameter) -> None:
 
     weight.data = get_accelerator_view_from_cpu_tensor(weight.data)
     weight._vllm_is_uva_offloaded = True
-    logger.info(
-        "vllm-workstation-plugin: embedding %s, %s, lies in host memory", tuple(weight.shape), gib(weight.nbytes)
-    )
+    logger.info("vllm-workstation-plugin: embedding %s, %s, lies in host memory", tuple(weight.shape), gib(weight.nbytes))
 
 
 PATCHES = (
@@ -52,16 +47,8 @@ PATCHES = (
         module="vllm.model_executor.models.gpt_oss",
         name="VocabParallelEmbedding",
         signature_of="VocabParallelEmbedding.__init__",
-        parameters=(
-            "self",
-            "num_embeddings",
-            "embedding_dim",
-            "params_dtype",
-            "org_num_embeddings",
-            "padding_size",
-            "quant_config",
-            "prefix",
-        ),
+        parameters=("self", "num_embeddings", "embedding_dim", "params_dtype", "org_num_embeddings",
+                    "padding_size", "quant_config", "prefix"),
         make=in_host_memory,
     ),
 )

@@ -3,7 +3,6 @@
 The parameter is padded (2880 to 2944 and 3072), so vLLM's copy goes to a slice of it, and torch copies from the host to
 a slice through a buffer of the slice's size on the card: 253 MiB for w13 of gpt-oss-20b; for one expert it is 8 MiB.
 """
-
 import functools
 from typing import Any
 
@@ -30,8 +29,7 @@ def is_combined(experts: Any, param: Any, loaded_weight: torch.Tensor) -> bool:
     """Whether this is a tensor of all experts of a gpt-oss checkpoint, on both sides."""
     config = experts.quant_config
     return (
-        config is not None
-        and config.get_name() == "gpt_oss_mxfp4"
+        config is not None and config.get_name() == "gpt_oss_mxfp4"
         and loaded_weight.dim() == param.dim() == 3
         and loaded_weight.shape[0] == param.shape[0] > 1
     )

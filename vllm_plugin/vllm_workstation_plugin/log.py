@@ -1,5 +1,4 @@
 """vLLM's own log: only loggers below the name `vllm` get its handler."""
-
 from vllm.logger import init_logger
 
 logger = init_logger("vllm.workstation_plugin")

@@ -1,5 +1,4 @@
 """What loading took of the card, in two lines, and the allocator's leftovers given back before the profile run."""
-
 import functools
 from typing import Any
 
@@ -30,13 +29,8 @@ def report(step: str, device: torch.device) -> None:
     free, total = torch.cuda.mem_get_info(device)
     logger.info(
         "vllm-workstation-plugin: %s: peak %s allocated, %s reserved; now %s allocated, %s reserved, %s of %s free",
-        step,
-        gib(torch.cuda.max_memory_allocated(device)),
-        gib(torch.cuda.max_memory_reserved(device)),
-        gib(torch.cuda.memory_allocated(device)),
-        gib(torch.cuda.memory_reserved(device)),
-        gib(free),
-        gib(total),
+        step, gib(torch.cuda.max_memory_allocated(device)), gib(torch.cuda.max_memory_reserved(device)),
+        gib(torch.cuda.memory_allocated(device)), gib(torch.cuda.memory_reserved(device)), gib(free), gib(total),
     )
     torch.cuda.reset_peak_memory_stats(device)
 

@@ -1,5 +1,4 @@
 """Replace functions of vLLM, all of a part or none, and only where they look as they did when this was written."""
-
 import importlib
 import inspect
 from collections.abc import Callable, Sequence

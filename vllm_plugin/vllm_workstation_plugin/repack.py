@@ -3,7 +3,6 @@
 vLLM 0.24.0 makes a list of repacked experts, then a concatenation, beside the original: about 0.8 GiB for a layer of
 gpt-oss-20b. A repacked expert has exactly the bytes it had before, so it can go back where it came from.
 """
-
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -21,13 +20,8 @@ def expert_by_expert(prepare: Function) -> Function:
 
     @functools.wraps(prepare)
     def in_place(
-        layer: Any,
-        w13: torch.Tensor,
-        w2: torch.Tensor,
-        w13_scale: torch.Tensor,
-        w2_scale: torch.Tensor,
-        w13_bias: torch.Tensor | None,
-        w2_bias: torch.Tensor | None,
+        layer: Any, w13: torch.Tensor, w2: torch.Tensor, w13_scale: torch.Tensor, w2_scale: torch.Tensor,
+        w13_bias: torch.Tensor | None, w2_bias: torch.Tensor | None,
     ) -> Tensors:
         sources: Tensors = (w13, w2, w13_scale, w2_scale, w13_bias, w2_bias)
         first = prepare(layer, *expert(sources, 0))
@@ -44,7 +38,6 @@ def expert_by_expert(prepare: Function) -> Function:
 
 def expert(sources: Tensors, index: int) -> Tensors:
     """One expert's tensors. From host memory first to the card in one piece: the repack's own reads are 4 bytes each."""
-
     def one(source: torch.Tensor | None) -> torch.Tensor | None:
         if source is None:
             return None

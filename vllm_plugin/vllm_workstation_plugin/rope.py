@@ -3,7 +3,6 @@
 vLLM makes it for all 131,072 positions of gpt-oss: 32 MiB in fp32, which the first step turns into 16 MiB of bf16 that
 stay. For a context of 8,192 it is 1 MiB, the same rows.
 """
-
 import functools
 from typing import Any
 
