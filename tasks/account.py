@@ -10,6 +10,7 @@ from pyinfra.api import Host, State
 from plan.problems import Problem
 from tasks.workstation import Workstation
 
+AGAIN = "Run this again."
 LINES = 12  # problems shown a host; the JSON report has all
 FETCHED = re.compile(r"^Fetched ([\d.,]+) ([kMG]?)B in", re.M)  # apt-get's own sum
 UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
@@ -43,9 +44,6 @@ def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
     }
 
 
-AGAIN = "Run this again."
-
-
 def _bytes(state: State, host: Host, ws: Workstation, problem: Problem) -> int:
     if problem.job:
         return ws.moved.get(problem.job, 0)
@@ -68,20 +66,27 @@ def fetched(text: str) -> int:
     return sum(int(float(number.replace(",", "")) * UNITS[unit]) for number, unit in FETCHED.findall(text))
 
 
-def lines(told: dict[str, Any], always: bool) -> list[str]:
-    """The account for people; empty where there is nothing to tell, unless `always`."""
-    rows = [_line(row) for row in told["problems"]]
+def lines(told: dict[str, Any], always: bool, planned: bool = False) -> list[str]:
+    """The account for people: what was found and done, then what is left; empty where there is nothing to tell, unless `always`.
+
+    `planned`: nothing was done yet, and what would be is said.
+    """
+    rows = [_line(row, planned) for row in told["problems"]]
     more = [f"and {len(rows) - LINES} more; report = FILE writes all"] if len(rows) > LINES else []
-    left = [f"{one['code']}: {one['evidence']}. {one['next']}" for one in told["left"]]
-    if not rows and not left and not always:
+    known = {(row["code"], row["evidence"]) for row in told["problems"]}
+    others = [one for one in told["left"] if (one["code"], one["evidence"]) not in known]
+    count = len(told["left"])
+    if not rows and not count and not always:
         return []
-    count = f"{len(left)} problem{'' if len(left) == 1 else 's'} left"
-    return [*rows[:LINES], *more, count + (":" if left else ""), *left[:LINES]]
+    end = [] if planned else [f"{count} problem{'' if count == 1 else 's'} left"]
+    return [*rows[:LINES], *more, *(f"{one['code']}: {one['evidence']}. {one['next']}" for one in others[:LINES]), *end]
 
 
-def _line(row: dict[str, Any]) -> str:
-    state = "verified" if row["verified"] else "not verified"
-    return f"{row['code']}: {row['evidence']}: {row['done'] if row['verified'] else 'not done'}, {size(row['bytes'])}, {state}"
+def _line(row: dict[str, Any], planned: bool) -> str:
+    what = f"{row['code']}: {row['evidence']}"
+    if planned:
+        return f"{what}: would be {row['done']}"
+    return f"{what}: {row['done']}, {size(row['bytes'])}, verified" if row["verified"] else f"{what}: not done. {AGAIN}"
 
 
 def size(count: int) -> str:

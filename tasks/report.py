@@ -57,7 +57,8 @@ def table() -> None:
     for name, word, text in rows:
         first, *rest = (text or "").splitlines() or [""]
         logger.info(f"{name:<{width}}  {word:<9}  {first}")
-        for more in [*rest, *(account.lines(told[name], _always[0]) if name in told else [])]:
+        always = _always[0] and word in ("changed", "unchanged")
+        for more in [*rest, *(account.lines(told[name], always, word == "planned") if name in told else [])]:
             logger.info(f"{'':<{width}}             {more}")
     _write({name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows})
 

@@ -59,8 +59,12 @@ def test_what_is_left_is_said_with_the_next_step() -> None:
     found = told([LIBRARY, PORT], [LIBRARY, PORT])
     assert [unhash(row) for row in found["problems"]] == [("LIBRARY", 0, False)]
     assert account.lines(found, False) == [
-        "LIBRARY: GONE x: not done, 0 B, not verified", "2 problems left:", "LIBRARY: GONE x. Run this again.", "PORT: port 8000 is taken. Stop it.",
+        "LIBRARY: GONE x: not done. Run this again.", "PORT: port 8000 is taken. Stop it.", "2 problems left",
     ]  # fmt: skip
+
+
+def test_a_dry_run_says_what_would_be_done() -> None:
+    assert account.lines(told([LIBRARY], None), False, planned=True) == ["LIBRARY: GONE x: would be put back"]
 
 
 def test_a_run_that_ended_before_its_last_look_verified_nothing() -> None:
