@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from plan.settings import Settings
@@ -32,7 +35,9 @@ def of(machines: Machines, faults: list[Fault]) -> Outcome:
         machines.spoil(faults[0].group)
         return Outcome({fault.name: [] for fault in faults}, [str(error)])
     pid = server_pid(machine)
+    since = time.monotonic()
     repair = _repair(machines, machine, faults)
+    _note(machines, machine, faults, time.monotonic() - since)
     told = codes(machines, machine)
     for fault, sums in zip(faults, before, strict=True):
         seen.faults[fault.name] += _look(machine, fault, sums, repair)
@@ -75,6 +80,22 @@ def _repair(machines: Machines, machine: Host, faults: list[Fault]) -> Run:
         report(machines).unlink(missing_ok=True)
         settings["report"] = str(report(machines))
     return run(machines.lab, machines.where(machine, **settings), script(faults), "-y")
+
+
+def _note(machines: Machines, machine: Host, faults: list[Fault], seconds: float) -> None:
+    """A line of the table that the environment variable FAULTS_TABLE names: fault, found as, done, bytes, seconds."""
+    table = os.environ.get("FAULTS_TABLE")
+    if not table or not report(machines).exists():
+        return
+    host = json.loads(report(machines).read_text())["hosts"][machine.name]
+    rows = host.get("problems", []) or host.get("left", [])
+    found, done = (list(dict.fromkeys(row[key] for row in rows if row.get(key))) for key in ("code", "done"))
+    moved = sum(row.get("bytes", 0) for row in rows)
+    with Path(table).open("a") as file:
+        names = " ".join(fault.name for fault in faults)
+        file.write(
+            f"| {names} | {' '.join(found) or '-'} | {'; '.join(done) or 'named'} | {moved:,} | {seconds:.0f} |\n"
+        )
 
 
 def report(machines: Machines) -> Any:
