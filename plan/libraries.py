@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from pydantic import BaseModel, ConfigDict
 
 from plan.machine import Finding, Machine, Venv
@@ -21,12 +23,16 @@ def found(machine: Machine, release: str) -> list[Finding]:
     """Findings that the release did not have when it was built: a wheel's own peculiarities are no drift."""
     check = machine.libraries.get(release)
     mark = machine.releases.releases.get(release, Venv()).complete or {}
-    known = mark.get("findings") or []
-    base = f"{machine.releases.root}/releases/{release}/"
-    signatures = [
-        [one.code, one.package, (one.path or "").removeprefix(base)] for one in (check.findings if check else [])
-    ]
+    known = mark.get("findings")
+    known = known if isinstance(known, list) else []
+    base = f"{machine.releases.root}/releases/{release}"
+    signatures = [[one.code, one.package, _below(one.path or "", base)] for one in (check.findings if check else [])]
     return [one for one, signed in zip(check.findings if check else [], signatures, strict=True) if signed not in known]
+
+
+def _below(path: str, base: str) -> str:
+    """The path within the release, as tasks/remote/build.py writes it in the mark."""
+    return posixpath.relpath(path, base) if path.startswith(base) else path
 
 
 def ours(machine: Machine, release: str) -> list[Finding]:

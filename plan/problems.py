@@ -77,7 +77,8 @@ def release(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Ite
 
 
 def _versions(plan: Plan, venv: Venv) -> Iterator[Wrong]:
-    built: dict[str, str] = (venv.complete or {}).get("distributions") or {}
+    told = (venv.complete or {}).get("distributions")
+    built: dict[str, str] = told if isinstance(told, dict) else {}
     if plan.plugin:
         built = built | {"vllm-workstation-plugin": plan.plugin}
     there = venv.distributions

@@ -124,9 +124,15 @@ def preferences_stale(machine: Machine, toolkit: Toolkit) -> bool:
 
 
 def lost(machine: Machine, toolkit: Toolkit) -> dict[str, int]:
-    """`{package: files that are gone}` of the versions that serve."""
-    ends = tuple(f"-{version.replace('.', '-')}{end}" for version in toolkit.versions for end in ("", "-dev"))
+    """`{package: files that are gone}` of the version that is installed, by dpkg's word."""
+    whole = [v for v in toolkit.versions if _package(machine, v)]
+    ends = tuple(f"-{version.replace('.', '-')}{end}" for version in whole[:1] for end in ("", "-dev"))
     return {name: count for name, count in sorted(machine.toolkit.lost.items()) if name.endswith(ends)}
+
+
+def _package(machine: Machine, version: str) -> bool:
+    package = machine.packages.installed.get(f"cuda-toolkit-{version.replace('.', '-')}")
+    return package is not None and package.state == "installed"
 
 
 def installed(machine: Machine, toolkit: Toolkit) -> str | None:

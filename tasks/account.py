@@ -20,14 +20,14 @@ def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
     """`{problems: [{code, evidence, done, bytes, verified}], left: [{code, evidence, next}]}`; bytes stand at the first of those mended together."""
     paid: set[str] = set()
     rows = []
-    after = None if ws.left is None else {(problem.code, problem.evidence) for problem in ws.left}
+    after = None if ws.left is None else {problem.code for problem in ws.left}
     for problem in ws.first or []:
         if problem.step is None:
             continue
         source = problem.job or problem.step
         moved = 0 if source in paid else _bytes(state, host, ws, problem)
         paid.add(source)
-        verified = after is not None and (problem.code, problem.evidence) not in after
+        verified = after is not None and problem.code not in after
         rows.append(
             {
                 "code": problem.code,

@@ -17,7 +17,7 @@ from tasks.workstation import Workstation
 @task
 def files(ws: Workstation) -> Iterator[StringCommand]:
     """
-    Give back to the user what a run under sudo left to root: our root directory, and the way to our unit.
+    Give back to the user what a run under sudo left to root: what we made in our root directory, and the way to our unit.
 
     + ws: the host
     """
@@ -31,11 +31,11 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
         return
     who = f"{user.uid}:{user.gid}"
     if owner.root or deep:
-        yield ws.as_root("chown -h", who, QuoteString(ws.root))
-        loop = f'for n in {" ".join(OURS)}; do [ ! -e "$r/$n" ] || chown -hR {who} "$r/$n" || exit 1; done'
+        yield ws.as_root("chown -h --from=0", who, QuoteString(ws.root))
+        loop = f'for n in {" ".join(OURS)}; do [ ! -e "$r/$n" -a ! -L "$r/$n" ] || chown -hR --from=0 {who} "$r/$n" || exit 1; done'
         yield ws.as_root(StringCommand("r=", QuoteString(ws.root), _separator=""), f"; {loop}")
     if owner.home:
-        yield ws.as_root("chown -h", who, *(QuoteString(path) for path in owner.home))
+        yield ws.as_root("chown -h --from=0", who, *(QuoteString(path) for path in owner.home))
     ws.forget()
 
 

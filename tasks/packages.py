@@ -36,7 +36,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         return
     missing = missing_packages(ws.machine, ws.plan.packages)
     if ws.machine.packages.interrupted:
-        yield ws.as_root(CONFIGURE)
+        yield ws.as_root(f"{CONFIGURE} || true")  # what is not ours may stay as it is
     if missing:
         install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
         first = f"{UPDATE};" if not ws.machine.apt.lists else ""

@@ -58,7 +58,12 @@ def table() -> None:
         first, *rest = (text or "").splitlines() or [""]
         logger.info(f"{name:<{width}}  {word:<9}  {first}")
         always = _always[0] and word in ("changed", "unchanged")
-        for more in [*rest, *(account.lines(told[name], always, word == "planned") if name in told else [])]:
+        ws = all_known().get(name)
+        alone = (
+            word in ("changed", "unchanged") and ws is not None and ws.left is None
+        )  # one step, which does not look again
+        found = [] if alone or name not in told else account.lines(told[name], always, word == "planned")
+        for more in [*rest, *found]:
             logger.info(f"{'':<{width}}             {more}")
     _write({name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows})
 

@@ -44,7 +44,7 @@ def library_path(texts: List[str], home: str) -> str:
     for text in texts:
         for value in re.findall(r"^[^#\n]*?\bLD_LIBRARY_PATH\s*=\s*([^;\n#]*)", text, re.M):
             for word in value.strip().strip("\"'").split(":"):
-                path = re.sub(r"^(~|\$HOME|\$\{HOME\})(?=/)", home, word.strip("\"' "))
+                path = re.sub(r"^(~|\$HOME|\$\{HOME\})(?=/)", lambda _: home, word.strip("\"' "))
                 if path.startswith("/") and "$" not in path and path not in found:
                     found.append(path)
     return ":".join(found)

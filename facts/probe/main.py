@@ -29,7 +29,10 @@ SUBJECTS = {
 def gather(query: Dict[str, Any]) -> Dict[str, Any]:
     """Observe all subjects side by side: most of the time goes to waiting for nvidia-smi, systemctl and shells."""
     errors: Dict[str, str] = {}
-    query = dict(query, shell_ld_library_path=exports.own_library_path())
+    try:
+        query = dict(query, shell_ld_library_path=exports.own_library_path())
+    except Exception as error:
+        errors["library_path"] = "%s: %s" % (type(error).__name__, error)
 
     def one(name: str) -> Any:
         try:

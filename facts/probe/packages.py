@@ -33,7 +33,7 @@ def halfway(text: str) -> List[str]:
         start = text.rfind("\n\n", 0, match.start()) + 1
         name = re.search(r"^Package: (.*)$", text[start : match.start()], re.M)
         found.append(name.group(1) if name else "?")
-    return found
+    return [name for name in found if WANTED.match(name)]  # others are the user's
 
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:

@@ -36,19 +36,43 @@ def under(pid: int, ancestors: Set[int]) -> bool:
 def orphans(root: str, unit: str, supervisor: Optional[int]) -> List[Dict[str, Any]]:
     """`{pid, command, spec}` of this user's processes that run our server out of `root`, outside the unit and supervisord."""
     found = []
+    space, above = _space("self"), ancestors(os.getpid())
     for pid in (int(name) for name in shell.listing("/proc") if name.isdigit()):
-        if pid == os.getpid() or _uid(pid) != os.geteuid():
-            continue
+        if pid in above or _uid(pid) != os.geteuid() or _space(str(pid)) != space or _zombie(pid):
+            continue  # a container's processes are seen from outside too, and are none of ours
+        command = (shell.read("/proc/%d/cmdline" % pid) or "").replace("\0", " ").strip()
         env = environment(pid)
-        if SPEC not in env or root + "/current/bin" not in env.get("PATH", "").split(":"):
+        if "vllm" not in command.lower() or not _of(pid, root, env):
             continue
         if unit in (shell.read("/proc/%d/cgroup" % pid) or "") or (supervisor and under(pid, {supervisor})):
             continue
-        if _zombie(pid):
-            continue
-        command = (shell.read("/proc/%d/cmdline" % pid) or "").replace("\0", " ").strip()
-        found.append({"pid": pid, "command": command[:200], "spec": env[SPEC]})
+        found.append({"pid": pid, "command": command[:200], "spec": env.get(SPEC)})
     return found
+
+
+def ancestors(pid: int) -> Set[int]:
+    """A process and all above it."""
+    found: Set[int] = set()
+    while pid and pid not in found:
+        found.add(pid)
+        pid = parent(pid) or 0
+    return found
+
+
+def _of(pid: int, root: str, env: Dict[str, str]) -> bool:
+    """Whether a process was started by our service; a worker that renamed itself has overwritten its environment."""
+    if SPEC in env:
+        return root + "/current/bin" in env.get("PATH", "").split(":")
+    titled = (shell.read("/proc/%d/cmdline" % pid) or "").startswith("VLLM::")
+    return titled and root + "/releases/" in (shell.read("/proc/%d/maps" % pid, 4 << 20) or "")
+
+
+def _space(pid: str) -> Optional[str]:
+    """The process namespace."""
+    try:
+        return os.readlink("/proc/%s/ns/pid" % pid)
+    except OSError:
+        return None
 
 
 def _uid(pid: int) -> Optional[int]:

@@ -49,7 +49,9 @@ def venv(path: str) -> Dict[str, Any]:
     python = os.path.join(path, "bin/python")
     match = re.search(r"^version(?:_info)?\s*=\s*([\d.]+)", shell.read(os.path.join(path, "pyvenv.cfg")) or "", re.M)
     return {
-        "python_works": os.path.exists(python),
+        "python_works": os.path.exists(python)
+        and os.path.exists(os.path.join(path, "pyvenv.cfg"))
+        and bool(glob.glob(glob.escape(path) + "/lib/python3*/site-packages")),
         "python": match.group(1) if match else None,
         "complete": load(os.path.join(path, MARK)),
         "lock": lock(os.path.join(path, LOCK)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 from typing import Dict, List, NamedTuple, Optional, Union
 
@@ -52,9 +53,10 @@ def read(path: str, limit: int = 1 << 20) -> Optional[str]:
 def read_bytes(path: str, limit: int = 1 << 20) -> Optional[bytes]:
     """Bytes of a file, at most `limit`; None where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(limit)
-    except OSError:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe in its place must not hold us up
+        with os.fdopen(handle, "rb") as file:
+            return file.read(limit) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+    except (OSError, ValueError):
         return None
 
 

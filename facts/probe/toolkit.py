@@ -21,6 +21,7 @@ def parse_alternatives(text: str) -> Dict[str, Optional[str]]:
     return {"mode": lines[0] if lines else None, "link": lines[1] if len(lines) > 1 else None}
 
 
+EXTRA = re.compile(r"/(doc|docs|samples|man|extras|nsight[^/]*)(/|$)")  # which a site may keep dpkg from unpacking
 INFO = "/var/lib/dpkg/info"
 
 
@@ -31,7 +32,7 @@ def lost(packages: List[str], info: str = INFO) -> Dict[str, int]:
         text = shell.read("%s/%s.list" % (info, package), 16 << 20)
         if text is None:
             text = shell.read("%s/%s:amd64.list" % (info, package), 16 << 20) or ""
-        paths = [line for line in text.splitlines() if line.startswith("/usr/local/cuda-")]
+        paths = [line for line in text.splitlines() if line.startswith("/usr/local/cuda-") and not EXTRA.search(line)]
         gone = sum(not os.path.lexists(path) for path in paths)
         if gone:
             found[package] = gone

@@ -22,12 +22,12 @@ def build(root: str, order: Dict[str, Any]) -> None:
     started = time.time()
     env = common.environment(root, order["find_links"])
     lock = wheels.order_of(root, order["lock"])
-    there = os.path.exists(os.path.join(venv, INSTALLED)) and os.path.exists(venv + "/bin/python")
+    there = os.path.exists(os.path.join(venv, INSTALLED)) and wheels.usable(venv)
     if not there:  # one that was installed may be serving: it is mended in place, never emptied
         _venv(root, venv, order["python"], env)
     uv = wheels.Uv(root, venv, env)
     changed = _install(uv, lock, order, there)
-    if there and not changed and os.path.exists(os.path.join(venv, COMPLETE)):
+    if there and not changed and mark_of(venv).get("distributions") == wheels.distributions(venv):
         common.log("nothing was to be done")
         return
     _mark(venv, order, _tested(uv, lock, order, there), uv.moved, round(time.time() - started, 1))
@@ -69,8 +69,11 @@ def _install(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> bo
         _drop(uv.venv, order.get("stray") or [])
     _sync(uv, lock, there)
     _beside(uv, order)
-    if there and damaged:
-        mend(uv, lock, damaged, baseline(uv.venv))
+    if mark_of(uv.venv):
+        if damaged:
+            mend(uv, lock, damaged, baseline(uv.venv))
+    else:
+        settle(uv, lock)
     with open(lock) as file:
         common.write(os.path.join(uv.venv, wheels.LOCK), file.read())
     common.write(os.path.join(uv.venv, INSTALLED), json.dumps({"lock": order["lock"]}))
@@ -125,6 +128,19 @@ def mend(uv: wheels.Uv, lock: str, damaged: Sequence[str], known: Sequence[Any])
         raise common.Failure("put back and still not sound: %s. Report it with the output of deploy/facts.py." % told)
 
 
+BYTES = ("GONE", "SIZE", "HASH", "BAD-ELF", "HALF")  # what a fresh download puts right
+
+
+def settle(uv: wheels.Uv, lock: str) -> None:
+    """Before the first mark: fetch anew what came damaged out of the cache; what stays is the wheels' own."""
+    with open(lock) as file:
+        locked = wheels.names(file.read())
+    wrong = sorted({one["package"] for one in damage(uv.venv, known=[]) if one["code"] in BYTES} & set(locked))
+    if wrong:
+        uv.forget(wrong)
+        uv.put_back(lock, wrong, offline=False)
+
+
 def _damage(venv: str, names: Sequence[str], known: Sequence[Any]) -> List[Dict[str, Any]]:
     """What is wrong with these distributions now, every file read; what was so when the release was built does not count."""
     return [finding for finding in damage(venv, list(names), known) if finding["package"] in names]
@@ -143,14 +159,21 @@ def signature(venv: str, finding: Dict[str, Any]) -> List[Any]:
     return [finding["code"], finding.get("package"), os.path.relpath(path, venv) if path.startswith(venv) else path]
 
 
+def mark_of(venv: str) -> Dict[str, Any]:
+    """What `.complete` says; empty where it is lost or is no mark."""
+    found = common.load(os.path.join(venv, COMPLETE))
+    return found if isinstance(found, dict) and isinstance(found.get("distributions"), dict) else {}
+
+
 def baseline(venv: str) -> List[Any]:
     """Findings that the release had when it was built; the wheels' own, which no repair changes."""
-    return list((common.load(os.path.join(venv, COMPLETE)) or {}).get("findings") or [])
+    found = mark_of(venv).get("findings")
+    return found if isinstance(found, list) else []
 
 
 def _mark(venv: str, order: Dict[str, Any], version: str, moved: int, seconds: float) -> None:
     """Say that it is complete. A mended release keeps the findings of its first build."""
-    first = not os.path.exists(os.path.join(venv, COMPLETE))
+    first = not mark_of(venv)
     found = common.probe("libraries").check(venv)["findings"] if first else []
     mark = {
         "lock": order["lock"],

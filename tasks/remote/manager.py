@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import Dict, List
 
-from . import common, jobs
+from . import common, jobs, serve
 
 UNIT = "vllm-workstation.service"
 LINES = 5000  # of a log, at most
@@ -84,14 +84,15 @@ def _starting(root: str, env: Dict[str, str]) -> bool:
     if "activating" not in words:
         return False
     pid = next((word for word in words if word.isdigit()), "0")
+    plan = common.load(root + "/service/plan.json") or {}
     try:
         with open("/proc/%s/environ" % pid) as file:
-            return (
-                "VLLM_WORKSTATION_SPEC=%s\0" % (common.load(root + "/service/plan.json") or {}).get("spec")
-                in file.read()
-            )
-    except OSError:
+            environ = file.read()
+        wanted = serve.started(root, plan, systemd=True)
+    except (OSError, KeyError):
         return False
+    marks = ("VLLM_WORKSTATION_SPEC=%s\0" % plan.get("spec"), "VLLM_WORKSTATION_STARTED=%s\0" % wanted)
+    return all(mark in environ for mark in marks)
 
 
 def _own_changes(env: Dict[str, str]) -> str:

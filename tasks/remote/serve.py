@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pwd
 import secrets
 from typing import Any, Dict
 
 from . import build, common, wheels
 
-UNIT_FILE = "~/.config/systemd/user/vllm-workstation.service"
+UNIT_FILE = ".config/systemd/user/vllm-workstation.service"
 
 
 def run(root: str) -> None:
@@ -24,16 +25,16 @@ def run(root: str) -> None:
             os.environ.pop(name, None)
     for name, value in ours.items():
         os.environ.setdefault(name, value)
-    os.environ["VLLM_WORKSTATION_STARTED"] = started(root, plan)
+    os.environ["VLLM_WORKSTATION_STARTED"] = started(root, plan, "INVOCATION_ID" in os.environ)  # systemd's own mark
     if plan["key"]:
         os.environ["VLLM_API_KEY"] = key(root)
     os.environ["PATH"] = root + "/current/bin:" + os.environ.get("PATH", "/usr/bin:/bin")
     os.execv(root + "/current/bin/vllm", [root + "/current/bin/vllm"] + plan["arguments"])
 
 
-def started(root: str, plan: Dict[str, Any]) -> str:
+def started(root: str, plan: Dict[str, Any], systemd: bool) -> str:
     """What this start is made from; plan/service.py makes the same of what it wants, so that a later look tells them apart."""
-    unit = common.digest(os.path.expanduser(UNIT_FILE)) if "INVOCATION_ID" in os.environ else ""  # systemd's own mark
+    unit = common.digest(os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, UNIT_FILE)) if systemd else ""
     parts = [plan["arguments"], plan["key"], common.digest(root + "/service/environment"), unit]
     text = json.dumps([*parts, condition(os.path.realpath(root + "/current"))])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -41,7 +42,7 @@ def started(root: str, plan: Dict[str, Any]) -> str:
 
 def condition(venv: str) -> str:
     """Empty where the release is sound as it is started; else what is wrong, so that a repair starts the server again."""
-    built = (common.load(venv + "/.complete") or {}).get("distributions") or {}
+    built = build.mark_of(venv).get("distributions") or {}
     try:
         there = wheels.distributions(venv)
         if any(there.get(name) != version for name, version in built.items()):

@@ -99,6 +99,12 @@ def site(venv: str) -> str:
     return glob.glob(glob.escape(venv) + "/lib/python3*/site-packages")[0]
 
 
+def usable(venv: str) -> bool:
+    """Whether uv would work on this venv, and on nothing else: interpreter, its configuration and a place for packages."""
+    there = all(os.path.exists("%s/%s" % (venv, name)) for name in ("bin/python", "pyvenv.cfg"))
+    return there and bool(glob.glob(glob.escape(venv) + "/lib/python3*/site-packages"))
+
+
 def records(venv: str) -> Dict[str, List[str]]:
     """`{normalised name: its dist-info directories}`; sound where each has one."""
     found: Dict[str, List[str]] = {}
@@ -119,7 +125,10 @@ def drop_records(venv: str, names: Sequence[str]) -> None:
         whole = all(os.path.exists("%s/%s" % (path, part)) for path in paths for part in ("METADATA", "RECORD"))
         if name in names and (len(paths) > 1 or not whole):
             for path in paths:
-                shutil.rmtree(path)
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
 
 
 def write_alias(venv: str, alias: Dict[str, str]) -> None:

@@ -23,7 +23,7 @@ def spawn() -> Iterator[object]:
     made: list[subprocess.Popen[bytes]] = []
 
     def start(code: str = "import time; time.sleep(60)", **env: str) -> subprocess.Popen[bytes]:
-        made.append(subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE))
+        made.append(subprocess.Popen([sys.executable, "-c", code, "vllm"], env=env, stdout=subprocess.PIPE))
         for _ in range(100):
             if processes.environment(made[-1].pid) == env:
                 break
@@ -48,6 +48,8 @@ def test_only_processes_of_this_installation_count(spawn) -> None:  # type: igno
         spawn(PATH=f"{ROOT}/current/bin:/bin"),
     ]
     assert ours.pid in pids() and not {other.pid for other in others} & pids()
+    shell = spawn(VLLM_WORKSTATION_SPEC="a", PATH=f"{ROOT}/current/bin:/bin", TITLE="no")
+    assert os.getpid() not in pids() and shell.pid in pids()  # what runs us never counts
     assert ours.pid not in pids(supervisor=os.getpid())  # our child: supervised
 
 
@@ -107,7 +109,7 @@ def test_packages_that_dpkg_left_halfway() -> None:
         ("x", "install reinstreq half-installed"),
     ]
     text = "\n\n".join(f"Package: {name}\nStatus: {status}\nVersion: 1" for name, status in blocks)
-    assert packages.halfway(text) == ["cuda-nvcc-12-8", "x"]
+    assert packages.halfway(text) == ["cuda-nvcc-12-8"]  # x is none of ours
     assert packages.halfway("") == [] and packages.halfway("Package: a\nStatus: deinstall ok config-files") == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Rig:
         self.answers: list[list[dict[str, Any]]] = []  # of the library check, in order; then none
         self.offline_fails = False
         monkeypatch.setattr(wheels.Uv, "sync", lambda *words: self.sync(*words))
-        monkeypatch.setattr(wheels.Uv, "put_back", lambda *words: self.put_back(*words))
+        monkeypatch.setattr(wheels.Uv, "put_back", lambda *words, **more: self.put_back(*words, **more))
         monkeypatch.setattr(wheels.Uv, "forget", lambda uv, names: self.calls.append(("forget", *names)))
         monkeypatch.setattr(smoke, "test", self.smoke)
         monkeypatch.setattr(common, "probe", lambda name: self)
@@ -75,6 +76,7 @@ class Rig:
             self.put(name, version)
         (self.venv / "bin").mkdir()
         (self.venv / "bin/python").touch()
+        (self.venv / "pyvenv.cfg").touch()
         for mark in (".installed", "pylock.toml"):
             (self.venv / mark).write_text(LOCK)
         told = {"findings": findings or [], "distributions": wheels.distributions(str(self.venv)), "seconds": 1}
@@ -197,12 +199,34 @@ def test_the_mark_keeps_what_the_first_build_found(rig: Rig, monkeypatch: pytest
         (rig.venv / ".complete").unlink()
 
     monkeypatch.setattr(build, "_venv", fresh)
-    rig.answers = [[finding("ORPHAN", "torch", f"{rig.venv}/lib/y.so")]]
+    rig.answers = [[finding()], [finding("ORPHAN", "torch", f"{rig.venv}/lib/y.so")]]
     rig.run()
+    assert ("forget", "torch") in rig.calls and ("put back", "torch", "online") in rig.calls
     mark = json.loads((rig.venv / ".complete").read_text())
     assert mark["findings"] == [["ORPHAN", "torch", "lib/y.so"]] and mark["distributions"]["torch"] == "2.6.0"
     rig.run(damaged=["torch"])
     assert json.loads((rig.venv / ".complete").read_text())["findings"] == mark["findings"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"distributions": [1]}'])
+def test_a_mark_that_is_no_mark_is_made_anew(text: str, rig: Rig) -> None:
+    rig.built()
+    (rig.venv / ".complete").write_text(text)
+    rig.run()
+    assert json.loads((rig.venv / ".complete").read_text())["distributions"]["torch"] == "2.6.0"
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "bin/python", "lib"])
+def test_a_venv_that_uv_would_not_work_on_is_made_anew(name: str, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.built()
+    path = rig.venv / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    made: list[str] = []
+    monkeypatch.setattr(
+        build, "_venv", lambda root, venv, *_: (made.append(venv), rig.site.mkdir(parents=True, exist_ok=True))
+    )
+    rig.run()
+    assert made == [str(rig.venv)]
 
 
 def test_names_in_a_lock() -> None:
