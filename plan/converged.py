@@ -46,7 +46,7 @@ def not_serving(machine: Machine, settings: Settings, plan: Plan) -> Wrong | Non
         return "STOPPED", f"the server does not run ({unit.active or 'unknown' if unit else 'no supervisor to ask'})"
     if running.spec != plan.serve.spec:
         return "OTHER-START", "the server runs another plan"
-    if running.started != service.started(settings, plan.serve, plan.files):
+    if running.started not in (None, service.started(settings, plan.serve, plan.files)):  # None: not told
         return "OTHER-START", "the server was started from files that have changed since"
     if machine.service.health != 200 and settings.host in LOCAL:
         return "UNHEALTHY", f"/health answers {machine.service.health or 'nothing'}"

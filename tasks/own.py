@@ -32,7 +32,7 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
     who = f"{user.uid}:{user.gid}"
     if owner.root or deep:
         yield ws.as_root("chown -h --from=0", who, QuoteString(ws.root))
-        loop = f'for n in {" ".join(OURS)}; do [ ! -e "$r/$n" -a ! -L "$r/$n" ] || chown -hR --from=0 {who} "$r/$n" || exit 1; done'
+        loop = f'for n in {" ".join(OURS)}; do [ ! -e "$r/$n" -a ! -L "$r/$n" ] || chown -hRH --from=0 {who} "$r/$n" || exit 1; done'
         yield ws.as_root(StringCommand("r=", QuoteString(ws.root), _separator=""), f"; {loop}")
     if owner.home:
         yield ws.as_root("chown -h --from=0", who, *(QuoteString(path) for path in owner.home))

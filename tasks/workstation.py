@@ -84,6 +84,8 @@ class Workstation:
 
     def remember(self) -> None:
         """Keep what is wrong now as what was wrong at first; only once, and only where this machine was set up before."""
+        if self.plan is None or self.plan.refusals:  # nothing can be judged yet
+            return
         if self.first is None and self.machine is not None and problems.set_up_once(self.machine):
             self.first = self.problems()
             if self.repair and self.plan is not None:

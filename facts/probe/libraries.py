@@ -30,7 +30,7 @@ from .findings import IMPORT, Finding, finding
 from .installed import Site
 from .loader import Process
 
-_MOST = 40  # findings that observe() returns of one venv
+_MOST = 400  # findings that observe() returns of one venv
 _ODD = (OSError, ValueError, ArithmeticError, LookupError, RecursionError, TypeError, AttributeError, MemoryError)
 
 

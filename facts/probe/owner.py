@@ -55,6 +55,11 @@ def below(root: str, depth: int = DEPTH) -> List[str]:
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """`root` and `home`: paths (20 at most each) of another user, in our root and on the way to our unit."""
     uid, home = os.geteuid(), os.path.expanduser("~")
+    try:
+        if uid == 0 and os.stat(home).st_uid != 0:  # sudo that kept HOME: what is here is not root's to take
+            return {"root": [], "home": []}
+    except OSError:
+        pass
     unit = os.path.join(home, HOME[-1], query["unit"])
     way = [os.path.join(home, name) for name in HOME] + [unit]
     way += [home + "/.config/systemd/user/default.target.wants"]

@@ -25,6 +25,9 @@ def run(root: str) -> None:
             os.environ.pop(name, None)
     for name, value in ours.items():
         os.environ.setdefault(name, value)
+    os.environ.setdefault(
+        "SPT_NOENV", "1"
+    )  # workers that rename themselves would overwrite the environment we know them by
     os.environ["VLLM_WORKSTATION_STARTED"] = started(root, plan, "INVOCATION_ID" in os.environ)  # systemd's own mark
     if plan["key"]:
         os.environ["VLLM_API_KEY"] = key(root)
@@ -47,7 +50,7 @@ def condition(venv: str) -> str:
         there = wheels.distributions(venv)
         if any(there.get(name) != version for name, version in built.items()):
             return "other versions"
-        return "damaged" if any(one["level"] != "drift" for one in build.damage(venv)) else ""
+        return "damaged" if any(one["level"] != "drift" and one["package"] for one in build.damage(venv)) else ""
     except (OSError, LookupError, ValueError):
         return ""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
 
-from . import common
+from . import common, wheels
 
 MARK = ".complete"
+NEEDED = {"uv", "huggingface-hub", "supervisor"}  # plan/tools.py asks for the same
 
 
 def install(root: str, digest: str, find_links: str) -> None:
@@ -24,7 +27,19 @@ def install(root: str, digest: str, find_links: str) -> None:
 def sound(venv: str) -> bool:
     """Whether every file of it is there and whole, as far as size and time tell."""
     found = common.probe("libraries").check(venv)["findings"]
-    return os.path.exists(venv + "/bin/uv") and all(one["code"] == "OWNER" for one in found)
+    with contextlib.suppress(OSError, LookupError):
+        there = NEEDED <= set(wheels.distributions(venv)) and os.path.exists(venv + "/bin/uv")
+        return (
+            there and _version(venv) == "%d.%d" % sys.version_info[:2] and all(one["code"] == "OWNER" for one in found)
+        )
+    return False
+
+
+def _version(venv: str) -> str:
+    """The Python that a venv was made for, `3.12`."""
+    with open(venv + "/pyvenv.cfg") as file:
+        found = re.search(r"(?m)^version(?:_info)?\s*=\s*(\d+\.\d+)", file.read())
+    return found.group(1) if found else ""
 
 
 def _install(root: str, digest: str, find_links: str) -> None:

@@ -222,9 +222,12 @@ def test_a_venv_that_uv_would_not_work_on_is_made_anew(name: str, rig: Rig, monk
     path = rig.venv / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     made: list[str] = []
-    monkeypatch.setattr(
-        build, "_venv", lambda root, venv, *_: (made.append(venv), rig.site.mkdir(parents=True, exist_ok=True))
-    )
+
+    def fresh(root: str, venv: str, *_: Any) -> None:
+        made.append(venv)
+        rig.site.mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(build, "_venv", fresh)
     rig.run()
     assert made == [str(rig.venv)]
 
