@@ -2,7 +2,7 @@
 
     python3 facts/probe/libraries.py --venv DIR [--ld-library-path S] [--preload SONAME]... [--hash] [--json]
 
-ends 0 (sound: ok or drift), 1 (broken: runtime-fails or import-fails) or 2 (usage).
+ends 0 (sound: ok or drift), 1 (broken: runtime-fails or import-fails) or 2 (usage, or a part could not be looked at).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class _Check:
     def __init__(self, venv: str, hashes: records.Hashes) -> None:
         self.seconds: Dict[str, float] = {}
         self.found: List[Finding] = []
+        self.failed: List[str] = []  # stages that did not come to an end
         self.site: Optional[Site] = self._stage("site", lambda: Site(venv), None)
         self._collect("metadata", metadata.check)
         self._collect("records", lambda site: records.check(site, hashes))
@@ -63,6 +64,7 @@ class _Check:
             "findings": found,
             "resolved": resolved,
             "seconds": dict(self.seconds),
+            "failed": list(self.failed),
         }
 
     def _collect(self, stage: str, look: Callable[[Site], List[Finding]]) -> None:
@@ -76,6 +78,7 @@ class _Check:
             return work()
         except _ODD as error:  # a fact never fails; what the other stages see still counts
             sys.stderr.write("libraries: %s: %s: %s\n" % (name, type(error).__name__, error))
+            self.failed.append(name)
             return otherwise
         finally:
             self.seconds[name] = round(time.perf_counter() - started, 4)
@@ -141,7 +144,9 @@ def run(argv: List[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     print(json.dumps(answer) if asked.json else text(answer))
-    return 1 if answer["verdict"] in ("runtime-fails", "import-fails") else 0
+    if answer["verdict"] in ("runtime-fails", "import-fails"):
+        return 1
+    return 2 if answer["failed"] else 0  # what was not looked at is not sound
 
 
 def text(answer: Dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
@@ -57,8 +58,8 @@ def rows(text: str) -> Iterator[Row]:
         if path.startswith('"') and path.endswith('"') and len(path) > 1:
             path = path[1:-1].replace('""', '"')
         rest = rest.strip()
-        if path and path[0] != "/" and path[-4:] != ".pyc" and "\0" not in path:
-            yield Row(path, digest, int(rest) if rest.isdigit() and len(rest) < 20 else None)
+        if path and path[0] != "/" and not path.startswith("../../../..") and path[-4:] != ".pyc" and "\0" not in path:
+            yield Row(path, digest, int(rest) if rest.isascii() and rest.isdigit() and len(rest) < 20 else None)
 
 
 def check(site: Site, hashes: Hashes = False) -> List[Finding]:
@@ -98,7 +99,7 @@ def _compare(
 ) -> Damage:
     """One os.stat a file: a venv has fifty thousand."""
     damage = Damage([], [], [], [])
-    base, owner, stat, name = site.folder + "/", site.owner, os.stat, one.name
+    base, owner, look, name = site.folder + "/", site.owner, os.stat, one.name
     hashes = hashes is True or (bool(hashes) and name in hashes)  # type: ignore[operator]
     since = float("inf") if site.built_at is None else site.built_at
     for row in rows((one.text("RECORD") or "").replace("\r\n", "\n")):
@@ -110,7 +111,7 @@ def _compare(
         if first != name and size:
             shared.setdefault((first, name), []).append(path)
         try:
-            info = stat(base + path)
+            info = look(base + path)
         except (OSError, ValueError):
             if not path.endswith(_INFO) and not _namespace(path):
                 damage.gone.append(path)
@@ -193,8 +194,9 @@ def digest(path: str) -> Optional[str]:
     """SHA-256 as RECORD writes it; None where the file cannot be read."""
     sha = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while True:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # neither a pipe nor a device holds us up
+        with os.fdopen(handle, "rb") as file:
+            while stat.S_ISREG(os.fstat(handle).st_mode):
                 data = file.read(_CHUNK)
                 if not data:
                     break
