@@ -66,12 +66,13 @@ def _install(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> bo
     before = wheels.distributions(uv.venv)
     if there:
         wheels.drop_records(uv.venv, damaged)
-        _drop(uv.venv, order.get("stray") or [])
     _sync(uv, lock, there)
     _beside(uv, order)
     if mark_of(uv.venv):
         if damaged:
             mend(uv, lock, damaged, baseline(uv.venv))
+        if order.get("stray"):
+            _drop(uv.venv, order["stray"])
     else:
         settle(uv, lock)
     with open(lock) as file:
@@ -81,8 +82,8 @@ def _install(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> bo
 
 
 def _drop(venv: str, paths: Sequence[str]) -> None:
-    """Remove libraries that belong to no distribution; only inside the venv."""
-    for path in paths:
+    """Remove those of these libraries that belong to no distribution now that all are back; only inside the venv."""
+    for path in set(paths) - wheels.owned(venv):
         if os.path.realpath(os.path.dirname(path)).startswith(os.path.realpath(venv) + os.sep):
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -142,8 +143,11 @@ def settle(uv: wheels.Uv, lock: str) -> None:
 
 
 def _damage(venv: str, names: Sequence[str], known: Sequence[Any]) -> List[Dict[str, Any]]:
-    """What is wrong with these distributions now, every file read; what was so when the release was built does not count."""
-    return [finding for finding in damage(venv, list(names), known) if finding["package"] in names]
+    """What is wrong now, every file of these distributions read; what was so when the release was built does not count.
+
+    Others are looked at too: removing one takes the files with it that it had in common with another.
+    """
+    return [one for one in damage(venv, list(names), known) if one["package"] in names or one["code"] in BYTES]
 
 
 def damage(venv: str, hashes: Any = False, known: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:

@@ -17,6 +17,8 @@ from typing import Any, Dict, List, Optional
 
 from . import common
 
+SEEN = ("damaged", "stray")  # parts of an order that only say what was seen
+
 
 def folder(root: str, name: str) -> str:
     """Where a job keeps its lock, log and status."""
@@ -56,10 +58,24 @@ def start(root: str, name: str, argv: List[str]) -> str:
 def _same_order(base: str, argv: List[str]) -> bool:
     """Whether the job that runs was started with this order; one that starts now writes it down within a moment."""
     for _ in range(20):
-        if (common.load(base + "/status.json") or {}).get("argv") == argv:
+        told = (common.load(base + "/status.json") or {}).get("argv")
+        if isinstance(told, list) and _order(told) == _order(argv):
             return True
         time.sleep(0.1)
     return False
+
+
+def _order(argv: List[str]) -> List[Any]:
+    """What is asked for, without what the asker saw: a second run may look while the first is mending."""
+
+    def plain(word: str) -> Any:
+        try:
+            order = json.loads(word)
+        except ValueError:
+            return word
+        return {key: order[key] for key in order if key not in SEEN} if isinstance(order, dict) else word
+
+    return [plain(word) for word in argv]
 
 
 def _replace(base: str, lock: int) -> None:

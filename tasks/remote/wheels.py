@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import glob
 import os
 import pkgutil
@@ -110,6 +112,15 @@ def records(venv: str) -> Dict[str, List[str]]:
     found: Dict[str, List[str]] = {}
     for path in sorted(glob.glob(glob.escape(site(venv)) + "/*.dist-info")):
         found.setdefault(normal(os.path.basename(path).partition("-")[0]), []).append(path)
+    return found
+
+
+def owned(venv: str) -> "set[str]":
+    """Absolute paths of all files that an installed distribution says are its own."""
+    found = set()
+    for path in [path for paths in records(venv).values() for path in paths]:
+        with contextlib.suppress(OSError), open(path + "/RECORD", newline="", errors="replace") as file:
+            found |= {os.path.normpath(os.path.join(site(venv), row[0])) for row in csv.reader(file) if row}
     return found
 
 

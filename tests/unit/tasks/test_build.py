@@ -170,13 +170,17 @@ def test_doubled_and_unreadable_metadata_is_removed_before(rig: Rig) -> None:
 
 def test_stray_libraries_go_and_nothing_outside(rig: Rig, tmp_path: Path) -> None:
     rig.built()
-    stray, other = rig.site / "libnvJitLink.so.12", tmp_path / "mine.so"
+    stray, other = rig.site / "nvidia" / "nvjitlink" / "lib" / "libnvJitLink.so.12", tmp_path / "mine.so"
+    stray.parent.mkdir(parents=True)
     link = rig.site / "out"
     link.symlink_to(tmp_path)
-    for path in (stray, other):
+    back = stray.with_name("libnvJitLink.so.13")  # a distribution has it again when all are put back
+    for path in (stray, other, back):
         path.touch()
-    rig.run(stray=[str(stray), str(other), str(link / "mine.so"), f"{rig.venv}/../../mine.so"])
-    assert not stray.exists() and other.exists()
+    record = next(rig.site.glob("*.dist-info")) / "RECORD"
+    record.write_text(record.read_text() + f"{back.relative_to(rig.site)},,\n")
+    rig.run(stray=[str(stray), str(back), str(other), str(link / "mine.so"), f"{rig.venv}/../../mine.so"])
+    assert not stray.exists() and other.exists() and back.exists()
 
 
 def test_a_lost_lock_comes_back_from_the_release(rig: Rig) -> None:

@@ -92,6 +92,14 @@ def test_it_outlives_the_command_that_started_it_and_a_second_start_joins(root: 
     assert state(root)["lines"] == ["begun", "ended"]
 
 
+def test_what_was_seen_makes_no_other_order() -> None:
+    """A second run that looks while the first is mending joins it, instead of killing it."""
+    words = ["python3", "build", "/root", "not json {"]
+    first = [*words, json.dumps({"lock": "a", "damaged": ["torch"], "stray": []})]
+    assert jobs._order(first) == jobs._order([*words, json.dumps({"lock": "a", "damaged": [], "stray": ["x"]})])
+    assert jobs._order(first) != jobs._order([*words, json.dumps({"lock": "b", "damaged": ["torch"], "stray": []})])
+
+
 def test_another_order_takes_the_place_of_the_first(root: Path) -> None:
     assert start(root, f"sleep 60; touch {root}/late") == "started"
     assert start(root, "echo other") == "started"
