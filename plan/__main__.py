@@ -1,4 +1,4 @@
-"""`python -m plan show`: the plan for this machine, or for a card that you describe."""
+"""`python -m plan show`: the plan for this machine, or for a card that you describe. `python -m plan faults LOG`: what a log says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from facts.probe import main as probe
-from plan import show
+from plan import faults, show
 from plan.machine import Machine, typed
 from plan.service import UNIT
 from plan.settings import Settings, SettingsError, read
@@ -32,11 +32,13 @@ WISHES = (
 def parser() -> argparse.ArgumentParser:
     """The command line; without --gpu it is this machine that is looked at."""
     made = argparse.ArgumentParser(
-        prog="python -m plan", description="Show what would be served and how, without touching anything."
+        prog="python -m plan",
+        description="Show what would be served and how, or what a log says, without touching anything.",
     )
-    shown = made.add_subparsers(required=True).add_parser(
-        "show", help="the plan for this machine, or for a card that you describe"
-    )
+    commands = made.add_subparsers(required=True)
+    _faults(commands.add_parser("faults", help="the cause of what a log says, and what to do"))
+    shown = commands.add_parser("show", help="the plan for this machine, or for a card that you describe")
+    shown.set_defaults(run=showing)
     described = shown.add_argument_group("a card that you do not have here")
     described.add_argument("--gpu", help='name, such as "RTX 3060"')
     described.add_argument("--vram-total-gib", type=gib)
@@ -119,9 +121,37 @@ def wanted(options: argparse.Namespace) -> Settings:
     return read(data | {name: getattr(options, name) for name in WISHES if getattr(options, name) is not None})
 
 
-def main(argv: list[str]) -> int:
+def _faults(command: argparse.ArgumentParser) -> None:
+    command.add_argument("log", help="a file with a log of vLLM, pip, uv, apt, systemd or WSL; - reads standard input")
+    command.add_argument("--json", action="store_true")
+    command.set_defaults(run=diagnosing)
+
+
+def diagnosing(options: argparse.Namespace) -> int:
+    """Print the causes that a log tells; 0 where nothing is wrong, 1 where deploy/full.py mends it, 2 where a person must act."""
+    try:
+        data = sys.stdin.buffer.read() if options.log == "-" else Path(options.log).read_bytes()
+    except OSError as error:
+        print(f"python -m plan faults: {options.log}: {error.strerror}. Name a log that you can read.", file=sys.stderr)
+        return 2
+    found = faults.diagnose(data.decode("utf-8", "replace"))
+    if options.json:
+        print(json.dumps([one.model_dump(include=set(TOLD)) for one in found], indent=1))
+    else:
+        print("\n\n".join(_said(one) for one in found) or "Nothing in this log says that something went wrong.")
+    return max((2 if one.person else 1 for one in found), default=0)
+
+
+TOLD = ("code", "cause", "fix", "evidence", "repair")
+
+
+def _said(one: faults.Fault) -> str:
+    lines = [f"{one.code}: {one.cause}", *(f"    {line}" for line in one.evidence.splitlines()), f"  fix: {one.fix}"]
+    return "\n".join([*lines, *([f"  deploy/full.py {one.repair}"] if one.repair else [])])
+
+
+def showing(options: argparse.Namespace) -> int:
     """Print the plan; 0 where there is one, 1 where it is refused, 2 for a bad command line."""
-    options = parser().parse_args(argv)
     try:
         settings = wanted(options)
         machine = described(options) if options.gpu else here(settings)
@@ -132,6 +162,13 @@ def main(argv: list[str]) -> int:
     free = next((gpu.memory_free_mib / 1024 for gpu in machine.gpu.devices if gpu.memory_free_mib), None)
     print(json.dumps(told, indent=1) if options.json else show.text(told, free))
     return 1 if told["refused"] else 0
+
+
+def main(argv: list[str]) -> int:
+    """Run a command and return its exit code."""
+    options = parser().parse_args(argv)
+    code: int = options.run(options)
+    return code
 
 
 if __name__ == "__main__":

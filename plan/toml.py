@@ -32,4 +32,4 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _text(name: str) -> str:
-    return (Path(__file__).parent / f"{name}.toml").read_text()
+    return (Path(__file__).parent / f"{name}.toml").read_text(encoding="utf-8")

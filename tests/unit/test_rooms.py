@@ -41,9 +41,11 @@ PUBLIC = {
     "docs.astral.sh",
     "developer.download.nvidia.com",
     "download.pytorch.org",
+    "github.com",
     "huggingface.co",
     "pyinfra.com",
     "wheels.vllm.ai",
+    "www.cve.org",
 }
 PRODUCT = ("facts", "plan", "tasks", "deploy", "group_data", "requirements")
 
@@ -85,7 +87,7 @@ def test_the_planner_opens_only_its_own_tables() -> None:
         for path in (REPOSITORY / "plan").glob("*.py")
         if re.search(r"\bopen\(|read_text|read_bytes|write_text", path.read_text())
     }
-    assert opening <= {"plan/toml.py"}
+    assert opening <= {"plan/toml.py", "plan/__main__.py"}  # a log that is named on the command line
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

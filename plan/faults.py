@@ -1,0 +1,203 @@
+"""A log in, causes out, the root first: vLLM's, pip's, uv's, apt's, systemd's, WSL's. Pure; what is known is in fault_table.py's tables."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+from plan import stages
+from plan.fault_table import Row, expression, rows, words
+
+HEAD, TAIL, WIDTH = 4000, 16000, 2000  # lines kept of a longer log, characters of a line
+NEAR = 12  # lines around one that are looked at with it
+TRIES = 40  # places of one word that are looked at
+EVIDENCE = 300  # characters
+TELLING = 3  # lines of a log that nobody knows
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# journald's, vLLM's processes', levels' and files' words before the message itself.
+PREFIX = re.compile(
+    r"^(?:\w{3} +\d+ [\d:]+ \S+ [^\s:]+: |\d{4}-\d\d-\d\dT[\d:.+Z-]+ \S+ [^\s:]+: |\([\w =]+\) ?"
+    r"|(?:ERROR|WARNING|INFO|CRITICAL|DEBUG) [\d-]+ [\d:.,]+ ?|\[[\w./]+\.py:\d+\] ?|\[rank\d+\]: ?)"
+)
+QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
+FRAME = re.compile(
+    r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
+)
+LOUD = re.compile(r"(?:^|\W)(?:ERROR|CRITICAL|FATAL)(?:\W|$)|Traceback|Failed with result|^\w*(?:Error|Exception)\b")
+
+
+class Fault(BaseModel):
+    """A cause. `repair`: what deploy/full.py does about it; None where it cannot, and then `person` is True."""
+
+    model_config = ConfigDict(frozen=True)
+    code: str
+    cause: str
+    fix: str
+    evidence: str
+    repair: str | None = None
+    person: bool = False
+    cause_zh: str = ""
+    fix_zh: str = ""
+
+
+def diagnose(text: str, most: int = 5) -> list[Fault]:
+    """Causes of what went wrong, the root first; empty where nothing did; one UNKNOWN with the most telling lines where no row knows it."""
+    log = Log(text)
+    found = _ranked([hit for row in rows() if (hit := log.first(row)) is not None])
+    if found:
+        return [_fault(row, log.lines[number]) for number, row in found[:most]]
+    return [_unknown(log, telling)] if (telling := log.telling()) else []
+
+
+def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """In the order of the log, one of a code and of a family; general ones only where there is nothing else."""
+    special = [hit for hit in hits if not hit[1].general] or hits
+    kept: dict[str, tuple[int, Row]] = {}
+    for number, row in special:  # in the order of the tables
+        key = row.family or row.code
+        if key not in kept or (kept[key][1].code == row.code and number < kept[key][0]):
+            kept[key] = (number, row)
+    return sorted(kept.values(), key=lambda hit: hit[0])
+
+
+def _fault(row: Row, line: str) -> Fault:
+    return Fault(
+        code=row.code,
+        cause=row.cause,
+        fix=row.fix,
+        evidence=line[:EVIDENCE],
+        repair=row.repair,
+        person=row.repair is None,
+        cause_zh=row.cause_zh,
+        fix_zh=row.fix_zh,
+    )
+
+
+def _unknown(log: Log, telling: list[int]) -> Fault:
+    lines = "\n".join(log.lines[number][: EVIDENCE // TELLING] for number in telling)
+    return Fault(**words().fault[0], evidence=lines, person=True)
+
+
+class Log:
+    """The last start in a log, or all of it where it shows none: its lines without colours and prefixes, and the same in lower case."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = _last(_lines(text))
+        self.low = [line.lower() for line in self.lines]
+        self.flat = "\n".join(self.low)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each line begins in `flat`."""
+        found, at = [], 0
+        for line in self.low:
+            found.append(at)
+            at += len(line) + 1
+        return found
+
+    @cached_property
+    def served(self) -> int:
+        """The line with which it served; -1 where it did not."""
+        return next((n for n, line in enumerate(self.low) if any(word in line for word in words().serving)), -1)
+
+    @cached_property
+    def end(self) -> int:
+        """The line with which a server that served was stopped on demand; else one beyond the last."""
+        asked = (
+            n for n, line in enumerate(self.low) if n > self.served >= 0 and any(word in line for word in words().stops)
+        )
+        return next(asked, len(self.low))
+
+    @cached_property
+    def marks(self) -> list[tuple[int, str]]:
+        """(line, stage) where stages of the start begin."""
+        found = []
+        for stage in stages.known().stage:
+            pattern = expression(stage.marker) if stage.marker else None
+            number = next((n for n, line in enumerate(self.lines) if pattern and pattern.search(line)), None)
+            if number is not None:
+                found.append((number, str(stage.name)))
+        return sorted(found)
+
+    def stage(self, number: int) -> str:
+        """How far the start had come at a line."""
+        if 0 <= self.served < number:
+            return "serving"
+        return ([name for line, name in self.marks if line <= number] or ["none"])[-1]
+
+    def first(self, row: Row) -> tuple[int, Row] | None:
+        """The first line that tells this cause."""
+        numbers = [number for word in row.says for number in self._places(word) if self._tells(row, number)]
+        return (min(numbers), row) if numbers else None
+
+    def _places(self, word: str) -> Iterator[int]:
+        at = self.flat.find(word)
+        for _ in range(TRIES):
+            if at < 0:
+                return
+            yield bisect.bisect_right(self.starts, at) - 1
+            at = self.flat.find(word, at + 1)
+
+    def _tells(self, row: Row, number: int) -> bool:
+        if not self.served < number < self.end or self.quiet(number):
+            return False
+        if row.match and not expression(row.match).search(self.lines[number]):
+            return False
+        if row.stage and self.stage(number) not in row.stage:
+            return False
+        near = "\n".join(self.low[max(0, number - NEAR) : number + NEAR + 1]) if row.unless or row.around else ""
+        return not any(word in near for word in row.unless) and (
+            not row.around or any(word in near for word in row.around)
+        )
+
+    def quiet(self, number: int) -> bool:
+        """Whether a line is of those that are never a cause, or what one request met in a server that serves."""
+        line = self.low[number]
+        told = words()
+        return any(word in line for word in told.harmless) or (
+            self.served >= 0 and any(word in line for word in told.requests)
+        )
+
+    def telling(self) -> list[int]:
+        """Lines that speak of a failure, the last few; where only its end is told, that."""
+        failed = [n for n in range(self.served + 1, self.end) if not self.quiet(n) and self._loud(self.lines[n])]
+        causes = [n for n in failed if not any(word in self.low[n] for word in words().symptoms)]
+        return (causes or failed)[-TELLING:]
+
+    def _loud(self, line: str) -> bool:
+        """Whether a line speaks of a failure; a traceback's frames do not."""
+        bare = line.removeprefix("ERROR ").strip()
+        if FRAME.match(bare) or not expression(words().failing).search(bare):
+            return False
+        return bool(LOUD.search(line)) or (self.served < 0 and not QUIET.search(line))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without colours, progress bars' earlier states, and what stands before a message."""
+    found = [line[:WIDTH] for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    found = found if len(found) <= HEAD + TAIL else [*found[:HEAD], *found[-TAIL:]]
+    return [_bare(ANSI.sub("", line)) for line in found if line.strip()]
+
+
+def _bare(line: str) -> str:
+    """The message of a line; its level stays where it is an error's."""
+    level = "ERROR " if re.search(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+", line[:120]) else ""
+    level = level or ("INFO " if re.search(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+", line[:120]) else "")
+    for _ in range(6):
+        shorter = PREFIX.sub("", line)
+        if shorter == line:
+            break
+        line = shorter
+    return level + line.strip()
+
+
+def _last(lines: list[str]) -> list[str]:
+    """The lines of the last start; where nothing follows its mark, those of the one before."""
+    begin = expression(words().begin)
+    marks = [number for number, line in enumerate(lines) if begin.search(line.removeprefix("INFO "))]
+    firm = [number for place, number in enumerate(marks) if place == 0 or number - marks[place - 1] > NEAR]
+    return lines[firm[-1] :] if firm and firm[-1] < len(lines) - 1 else lines
