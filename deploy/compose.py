@@ -8,6 +8,7 @@ from pyinfra import config, host, state
 from pyinfra.api.exceptions import DeployError
 
 from plan import settings
+from plan.settings import Settings
 from tasks import (
     check,
     cuda,
@@ -24,6 +25,7 @@ from tasks import (
     workstation,
     wsl,
 )
+from tasks import doctor as physician
 from tasks.workstation import Workstation
 
 
@@ -32,12 +34,20 @@ def begin(repair: bool = False) -> Workstation:
 
     `repair`: keep the release that was chosen before, and read libraries and weights whole.
     """
+    wanted = _settings()
+    report.register(state, repair)
+    return _workstation(wanted, repair)
+
+
+def _settings() -> Settings:
     try:
-        wanted = settings.read(host.data.dict())  # type: ignore[no-untyped-call]
+        return settings.read(host.data.dict())  # type: ignore[no-untyped-call]
     except settings.SettingsError as error:
         raise DeployError(f"{host.name}: {error}. Nothing was changed; settings are in group_data/all.py.") from None
+
+
+def _workstation(wanted: Settings, repair: bool) -> Workstation:
     _no_delay()
-    report.register(state, repair)
     given = [getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD")]
     password = any([*given, host.data.get("_sudo_password"), host.data.get("_use_sudo_password")])
     return workstation.of(host, wanted, password, repair)
@@ -98,6 +108,18 @@ def server(ws: Workstation) -> None:
 def end(ws: Workstation) -> None:
     """Look again."""
     verify.converged(ws, name="Verify")
+
+
+def doctor() -> None:
+    """Only look. Ends the process after the last host, before pyinfra asks whether to change something."""
+    wanted = _settings()
+    try:
+        ws = _workstation(wanted, repair=False)
+        ws.logs, ws.hashes = True, wanted.thorough
+        physician.see(ws)
+    except Exception as error:  # one host's trouble is its own
+        physician.failed(host, wanted, error)
+    physician.finish(state)
 
 
 def everything(repair: bool = False) -> None:

@@ -58,10 +58,11 @@ def query(
     models: list[str],
     repository: str = "",
     hashes: bool | list[str] = False,
+    logs: bool = False,
 ) -> str:
     """The query of a probe, as its JSON text (stable, so that one question is one key).
 
-    `hashes`: read every library and weight whole (True), or only the named distributions and files.
+    `hashes`: read every library and weight whole (True), or only the named distributions and files. `logs`: tell what the server said too.
     """
     return json.dumps(
         {
@@ -72,6 +73,7 @@ def query(
             "models": models,
             "repository": repository,
             "hash": hashes,
+            "logs": logs,
         },
         sort_keys=True,
     )

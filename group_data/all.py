@@ -38,4 +38,6 @@ reasoning_effort = "auto"  # low | medium | high: for clients that name none (gp
 start_timeout = 1800  # seconds until a start that has not answered counts as failed
 
 # --- what is said
-report = ""  # a file on this computer for the end's table as JSON: problems found, what was done, bytes, what is left
+report = ""  # a folder on this computer for run.json (full, repair) or report.json and report.html (doctor); a name in .json: only that file
+redact = False  # True keeps home, user and host names and addresses out of what the doctor tells
+thorough = False  # True lets the doctor read every library and weight whole (minutes)

@@ -48,11 +48,15 @@ def linger(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
         yield "LINGER", f"services of {machine.system.user.name} end with the last login"
 
 
+def taken(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
+    """The port in somebody else's hands."""
+    who = converged.port_taken(machine, settings)
+    if who:
+        yield "PORT", who.partition(". ")[0]
+
+
 def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
     """The process, its health, and whether systemd starts it again."""
-    taken = converged.port_taken(machine, settings)
-    if taken:
-        yield "PORT", taken.partition(". ")[0]
     if plan.supervisor == "wsl-restart" or plan.serve is None:
         return
     why = converged.not_serving(machine, settings, plan)
@@ -73,4 +77,4 @@ def disk(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterat
         yield "DISK", f"{free / (1 << 20):.0f} MiB are free where {machine.releases.root} lies"
 
 
-LOOKS: list[Callable[[Machine, Settings, Plan, Ours], Iterator[Wrong]]] = [current, files, linger, server, disk]
+LOOKS: list[Callable[[Machine, Settings, Plan, Ours], Iterator[Wrong]]] = [current, files, linger, taken, server, disk]

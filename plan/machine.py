@@ -36,6 +36,7 @@ class Sudo(Seen):
 class Memory(Seen):
     total_mib: int | None = None
     available_mib: int | None = None
+    swap_mib: int | None = None
 
 
 class Disk(Seen):
@@ -273,6 +274,24 @@ class Service(Seen):
     answered: str | None = None
 
 
+class Job(Seen):
+    """A background job of ours, as it ended last; Unix time."""
+
+    state: str | None = None
+    ended: float | None = None
+    log: str = ""
+
+
+class Logs(Seen):
+    """What was said last, without secrets; None where there is none to read. `wslconfig`: Windows' own file."""
+
+    hostname: str = ""
+    server: str | None = None
+    kernel: str | None = None
+    jobs: dict[str, Job] = {}
+    wslconfig: str | None = None
+
+
 class Machine(Seen):
     """Everything; a subject that could not be observed keeps its empty value and is named in `errors`."""
 
@@ -289,6 +308,7 @@ class Machine(Seen):
     libraries: dict[str, Libraries] = {}
     weights: dict[str, Weights | None] = {}
     service: Service = Service()
+    logs: Logs | None = None
     errors: dict[str, str] = {}
 
 

@@ -36,9 +36,25 @@ Look = Callable[[Machine, Settings, Plan, Ours], Iterator[Wrong]]
 
 def find(machine: Machine, settings: Settings, plan: Plan, ours: Ours | None = None) -> list[Problem]:
     """All of them, in the order in which a run mends them; empty where the machine is as planned. `ours`: what a run delivers."""
-    rows = {row["code"]: row for row in table("problems")["problem"]}
     looks: list[Look] = [*drift_system.LOOKS, release, library, model, *drift_server.LOOKS]
-    seen = [wrong for look in looks for wrong in look(machine, settings, plan, ours or Ours())]
+    return _found(looks, machine, settings, plan, ours or Ours())
+
+
+def apart(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
+    """Those that can be told where the plan is only a refusal."""
+    looks: list[Look] = [
+        drift_system.owners,
+        drift_system.orphans,
+        drift_system.packages,
+        drift_server.taken,
+        drift_server.disk,
+    ]
+    return _found(looks, machine, settings, plan, ours)
+
+
+def _found(looks: list[Look], machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
+    rows = {row["code"]: row for row in table("problems")["problem"]}
+    seen = [wrong for look in looks for wrong in look(machine, settings, plan, ours)]
     order = list(rows)
     found = [Problem(code=code, evidence=evidence, **_row(rows[code])) for code, evidence in seen]
     return sorted(found, key=lambda problem: order.index(problem.code))
@@ -62,7 +78,7 @@ def set_up_once(machine: Machine) -> bool:
 def release(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
     """The recorded choice, its lock, and the venv built from it."""
     if plan.choice is None:
-        yield "CHOICE", "there is no recorded answer to which release this machine gets, or its lock is lost"
+        yield "CHOICE", _unchosen(machine, plan)
         return
     lock = plan.choice.lock
     venv = machine.releases.releases.get(lock, Venv())
@@ -74,6 +90,13 @@ def release(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Ite
         yield from _versions(plan, venv)
         if machine.releases.locks.get(lock) != lock:
             yield "LOCK", f"locks/{lock} is lost or was edited"
+
+
+def _unchosen(machine: Machine, plan: Plan) -> str:
+    record = machine.releases.choice or {}
+    if record.get("key") not in (None, plan.key):
+        return f"the recorded answer ({record.get('release')}) is to another question: settings, driver, system or our catalogue have changed since"
+    return "there is no recorded answer to which release this machine gets, or its lock is lost"
 
 
 def _versions(plan: Plan, venv: Venv) -> Iterator[Wrong]:

@@ -73,7 +73,9 @@ class Settings(BaseModel):
     async_scheduling: Auto | bool = "auto"
     reasoning_effort: Literal["auto", "low", "medium", "high"] = "auto"
     start_timeout: Annotated[int, Field(ge=60, le=7200)] = 1800
-    report: Annotated[str, StringConstraints(pattern=r"^(|.*[^/])$")] = ""
+    report: Annotated[str, StringConstraints(pattern=r"^\S?.*$")] = ""
+    redact: bool = False
+    thorough: bool = False
 
     @field_validator("gpu_memory_utilization", mode="before")
     @classmethod
@@ -123,7 +125,7 @@ ALLOWED = {
     "async_scheduling": "auto, true or false",
     "reasoning_effort": "auto, low, medium or high",
     "start_timeout": "a whole number from 60 to 7200 seconds",
-    "report": "empty, or the path of a file on the computer that runs pyinfra",
+    "report": "empty, or the path of a folder (or of a file that ends in .json) on the computer that runs pyinfra",
 }
 
 

@@ -72,7 +72,7 @@ def lines(told: dict[str, Any], always: bool, planned: bool = False) -> list[str
     `planned`: nothing was done yet, and what would be is said.
     """
     rows = [_line(row, planned) for row in told["problems"]]
-    more = [f"and {len(rows) - LINES} more; report = FILE writes all"] if len(rows) > LINES else []
+    more = [f"and {len(rows) - LINES} more; report = FOLDER writes all"] if len(rows) > LINES else []
     known = {(row["code"], row["evidence"]) for row in told["problems"]}
     others = [one for one in told["left"] if (one["code"], one["evidence"]) not in known]
     count = len(told["left"])

@@ -27,6 +27,7 @@ class Workstation:
         self.sudo_password = sudo_password
         self.repair = repair  # keep the release, and read every file whole
         self.hashes: bool | list[str] = repair
+        self.logs = False  # tell what the server said too
         self._machine: Machine | None = None
         self._plan: Plan | None = None
         self.first: list[Problem] | None = (
@@ -52,7 +53,9 @@ class Workstation:
             f"{root}/lib/vllm_workstation_defaults.py",
         ]  # fmt: skip
         models = [self.settings.model] if self.settings.model.startswith(("/", "~/")) else []
-        return query(root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository, self.hashes)
+        return query(
+            root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository, self.hashes, self.logs
+        )
 
     @property
     def machine(self) -> Machine | None:
@@ -76,11 +79,15 @@ class Workstation:
         """What is not as planned, as the machine was last seen."""
         if self.machine is None or self.plan is None or self.plan.refusals:
             return []
+        return problems.find(self.machine, self.settings, self.plan, self.ours())
+
+    def ours(self) -> Ours:
+        """What this project delivers here."""
         delivered = {
             helper.path(self.root): helper.digest(),
             f"{self.root}/lib/{helper.DEFAULTS}": helper.sha256(helper.defaults()),
         }
-        return problems.find(self.machine, self.settings, self.plan, Ours(files=delivered, tools=helper.tools_digest()))
+        return Ours(files=delivered, tools=helper.tools_digest())
 
     def remember(self) -> None:
         """Keep what is wrong now as what was wrong at first; only once, and only where this machine was set up before."""

@@ -7,7 +7,22 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List
 
-from . import apt, exports, files, gpu, libraries, owner, packages, releases, service, system, toolkit, weights, wsl
+from . import (
+    apt,
+    exports,
+    files,
+    gpu,
+    libraries,
+    logs,
+    owner,
+    packages,
+    releases,
+    service,
+    system,
+    toolkit,
+    weights,
+    wsl,
+)
 
 SUBJECTS = {
     "system": system,
@@ -23,6 +38,7 @@ SUBJECTS = {
     "libraries": libraries,
     "weights": weights,
     "service": service,
+    "logs": logs,
 }
 
 

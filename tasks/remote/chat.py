@@ -12,6 +12,9 @@ from . import common
 from .serve import key
 
 PAUSE = 0.5
+LONG = "Write the numbers from one to sixty as English words."  # for the speed only
+LONG_TOKENS = 64
+LONG_SECONDS = 30
 
 
 def wait(root: str, pid: Optional[int] = None) -> Dict[str, Any]:
@@ -27,7 +30,7 @@ def wait(root: str, pid: Optional[int] = None) -> Dict[str, Any]:
             answers = ask(client, plan)
             wrong = [a for a in answers if not a["right"]]
             if not wrong:
-                return _record(root, plan, answers)
+                return _record(root, plan, answers, speed(client, plan))
             words = "to %r it says %r" % (wrong[0]["question"], wrong[0]["answer"][:200])
             if time.time() + 60 < end and words.startswith("to"):
                 end = min(end, time.time() + 60)  # it runs and answers wrongly: no use in waiting long
@@ -89,8 +92,27 @@ def ask(client: Any, plan: Dict[str, Any]) -> List[Dict[str, Any]]:
     return found
 
 
-def _record(root: str, plan: Dict[str, Any], answers: List[Dict[str, Any]]) -> Dict[str, Any]:
+def speed(client: Any, plan: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """Tokens and seconds of one longer answer, the prompt's time with it; None where it does not come in LONG_SECONDS."""
+    since = time.time()
+    try:
+        reply = client.chat.completions.create(
+            model=plan["model"],
+            messages=[{"role": "user", "content": LONG}],
+            max_tokens=LONG_TOKENS,
+            temperature=0,
+            extra_body={"reasoning_effort": "low"} if plan["low_effort"] else {},
+            timeout=LONG_SECONDS,
+        )
+        return {"tokens": reply.usage.completion_tokens, "seconds": round(time.time() - since, 3)}
+    except Exception:  # it has answered: how fast is only told
+        return None
+
+
+def _record(
+    root: str, plan: Dict[str, Any], answers: List[Dict[str, Any]], pace: Optional[Dict[str, Any]] = None
+) -> Dict[str, Any]:
     held = hashlib.sha256(key(root).encode()).hexdigest()[:16] if plan["key"] else None
-    record = {"spec": plan["spec"], "key": held, "at": int(time.time()), "answers": answers}
+    record = {"spec": plan["spec"], "key": held, "at": int(time.time()), "answers": answers, "speed": pace}
     common.write(root + "/service/answered", json.dumps(record, indent=1), 0o600)
     return record

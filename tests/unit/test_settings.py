@@ -222,7 +222,7 @@ def test_no_key_is_fine_at_home(host: str) -> None:
 def test_nothing_more_is_allowed_than_is_told() -> None:
     assert set(ALLOWED) <= set(DEFAULTS)
     silent = set(DEFAULTS) - set(ALLOWED)
-    assert silent == {"find_links", "remove_wsl_driver", "exports", "require_api_key"}
+    assert silent == {"find_links", "remove_wsl_driver", "exports", "require_api_key", "redact", "thorough"}
 
 
 JSON = st.recursive(

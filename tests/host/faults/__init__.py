@@ -6,6 +6,7 @@ A fault is a TOML file; `breaks`, `after` and `undo` are bash run by root on the
     breaks     does it
     after      what must be true when the run has ended; the first command that fails is the failure
     codes      findings that the run's report must hold
+    primary    the doctor's first finding (default: the first of codes)
     batch      faults that share one machine state and one run (they do not touch each other's things)
     keeps      whether the server must go on without a restart (default true)
     untouched  files that must be the same bytes after the run as before it
@@ -38,6 +39,7 @@ class Fault:
     after: str
     batch: str
     codes: tuple[str, ...] = ()
+    primary: str = ""
     keeps: bool = True
     untouched: tuple[str, ...] = ()
     says: str = ""

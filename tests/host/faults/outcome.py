@@ -35,6 +35,7 @@ def of(machines: Machines, faults: list[Fault]) -> Outcome:
         machines.spoil(faults[0].group)
         return Outcome({fault.name: [] for fault in faults}, [str(error)])
     pid = server_pid(machine)
+    examined = _examined(machines, machine, faults)
     since = time.monotonic()
     repair = _repair(machines, machine, faults)
     _note(machines, machine, faults, time.monotonic() - since)
@@ -44,6 +45,7 @@ def of(machines: Machines, faults: list[Fault]) -> Outcome:
         if told is not None and not set(fault.codes) <= told:
             seen.faults[fault.name].append(f"the report has {sorted(told)}, not {list(fault.codes)}")
     kept = server_pid(machine) == pid
+    seen.run += examined
     seen.run += _whole(machines, machine, faults, repair)
     if seen.run or any(seen.faults.values()) or any(fault.undo for fault in faults):
         machines.spoil(faults[0].group)
@@ -80,6 +82,36 @@ def _repair(machines: Machines, machine: Host, faults: list[Fault]) -> Run:
         report(machines).unlink(missing_ok=True)
         settings["report"] = str(report(machines))
     return run(machines.lab, machines.where(machine, **settings), script(faults), "-y")
+
+
+def _examined(machines: Machines, machine: Host, faults: list[Fault]) -> list[str]:
+    """What is wrong with what the doctor says of the broken machine: every code, the right one first, the right exit."""
+    whole = any(fault.deploy == "repair" for fault in faults)
+    told, ended = doctor(
+        machines, machine, thorough=whole, **{k: v for fault in faults for k, v in fault.settings.items()}
+    )
+    if told is None:
+        return [f"the doctor left no report: {ended.text[-2000:]}"]
+    found = [one["code"] for one in [told["primary"], *told["others"]] if one]
+    first = {fault.primary or fault.codes[0] for fault in faults}
+    wrong = []
+    if not set(found[:1]) <= first or not found:
+        wrong.append(f"the doctor starts with {found[:1]} of {found}, not with {sorted(first)}")
+    missing = {code for fault in faults for code in fault.codes} - set(found)
+    if missing:
+        wrong.append(f"the doctor does not find {sorted(missing)}, but {found}")
+    wanted = 2 if any(fault.refuses for fault in faults) else ended.code or 1
+    if ended.code != wanted or told["state"] != {1: "rerun", 2: "person"}[wanted]:
+        wrong.append(f"the doctor ended with {ended.code} and {told['state']}, not {wanted}")
+    return wrong
+
+
+def doctor(machines: Machines, machine: Host, **settings: Any) -> tuple[dict[str, Any] | None, Run]:
+    """The doctor's report of one machine, and its run."""
+    path = machines.folder / "doctor.json"
+    path.unlink(missing_ok=True)
+    ended = run(machines.lab, machines.where(machine, report=str(path), **settings), "deploy/doctor.py")
+    return (json.loads(path.read_text())["hosts"][0] if path.exists() else None), ended
 
 
 def _note(machines: Machines, machine: Host, faults: list[Fault], seconds: float) -> None:

@@ -79,7 +79,7 @@ def test_nothing_to_tell(always: bool, lines: list[str]) -> None:
 def test_many_are_cut() -> None:
     many = [LIBRARY.model_copy(update={"evidence": str(n)}) for n in range(account.LINES + 3)]
     lines = account.lines(told(many, []), False)
-    assert len(lines) == account.LINES + 2 and lines[-2] == "and 3 more; report = FILE writes all"
+    assert len(lines) == account.LINES + 2 and lines[-2] == "and 3 more; report = FOLDER writes all"
 
 
 def test_sizes() -> None:
@@ -99,7 +99,7 @@ def test_the_report_is_written_where_the_settings_say(tmp_path: Path, monkeypatc
     assert json.loads(path.read_text()) == {"hosts": {"a": {"state": "changed"}}}
     monkeypatch.setattr(pyinfra.logger, "error", said.append)
     monkeypatch.setattr(
-        report, "all_known", lambda: {"a": SimpleNamespace(settings=Settings(report=f"{tmp_path}/none/r.json"))}
+        report, "all_known", lambda: {"a": SimpleNamespace(settings=Settings(report=f"{path}/none/r.json"))}
     )
     report._write({})
-    assert "could not be written: No such file or directory. Name a file in a folder that is there." in said[0]
+    assert "could not be written: Not a directory. Name a folder that you can write to." in said[0]

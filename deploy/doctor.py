@@ -1,0 +1,5 @@
+"""Only look: what is wrong, why, and what to do. Nothing is changed."""
+
+from deploy import compose
+
+compose.doctor()

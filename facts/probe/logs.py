@@ -1,0 +1,92 @@
+"""What the server and our jobs said last, without secrets; only looked at where the query has `logs`."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+from typing import Any, Dict, List, Optional
+
+from . import shell
+
+LINES = 1500  # of the server's journal
+BYTES = 200000  # of one log, its end
+KERNEL = "Xid|oom-kill|Out of memory|dxg|NVRM|EXT4-fs error|I/O error"
+JOBS = ("build", "weights", "start")
+SECRETS = (
+    re.compile(r"\bhf_[A-Za-z0-9]{8,}"),
+    re.compile(r"(?i)(?<=bearer )[^\s'\"]+"),
+    re.compile(r"(?i)(?<=api_key=)[^\s,)]+|(?<=api-key[= ])[^\s,)]+|(?<='api_key': )\[?'[^']*'\]?"),
+    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+)
+
+
+def clean(text: str) -> str:
+    """The text with tokens, keys and passwords in URLs replaced by ***."""
+    for pattern in SECRETS:
+        text = pattern.sub("***", text)
+    return text
+
+
+def tail(path: str, count: int = BYTES) -> Optional[str]:
+    """The last `count` bytes of a file as text; None where it cannot be read."""
+    try:
+        skip = max(0, os.path.getsize(path) - count)
+    except (OSError, ValueError):
+        return None
+    data = shell.read_bytes(path, skip + count) if os.path.isfile(path) else None
+    return None if data is None else data[skip:].decode("utf-8", "replace")
+
+
+def journal(unit: str) -> Optional[str]:
+    """The unit's last lines, oldest first; None where there is no journal to read."""
+    argv = ["journalctl", "--user-unit", unit, "--no-pager", "-q", "-o", "short-iso", "-n", str(LINES)]
+    return shell.run(argv).out[-BYTES:] or None
+
+
+def kernel() -> Optional[str]:
+    """Lines of this boot's kernel about the GPU, memory and disks; None where they may not be read."""
+    answer = shell.run(["journalctl", "-k", "-b", "--no-pager", "-q", "-o", "short-iso", "-g", KERNEL, "-n", "50"])
+    return answer.out or None
+
+
+def jobs(root: str) -> Dict[str, Dict[str, Any]]:
+    """State, end (Unix time), and log of our background jobs, by name."""
+    found = {}
+    for name in JOBS:
+        base = os.path.join(root, "jobs", name)
+        status = _json(shell.read(base + "/status.json"))
+        if status:
+            log = tail(base + "/log", BYTES // 4)
+            found[name] = {"state": status.get("state"), "ended": status.get("ended"), "log": clean(log or "")}
+    return found
+
+
+def _json(text: Optional[str]) -> Dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def wslconfig() -> Optional[str]:
+    """Windows' .wslconfig of the one user who has one; None where there is none, several, or no Windows."""
+    found: List[str] = glob.glob("/mnt/c/Users/*/.wslconfig")
+    return shell.read(found[0], 1 << 16) if len(found) == 1 else None
+
+
+def observe(query: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """Everything of this subject; None where it was not asked for."""
+    if not query.get("logs"):
+        return None
+    root = os.path.expanduser(query["root"])
+    text = journal(query["unit"]) or tail(root + "/service/server.log")
+    return {
+        "hostname": os.uname().nodename,
+        "server": clean(text) if text else None,
+        "kernel": kernel(),
+        "jobs": jobs(root),
+        "wslconfig": wslconfig(),
+    }

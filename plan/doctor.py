@@ -1,0 +1,199 @@
+"""What is wrong with one machine, why, and what to do: the probe's answer as findings, the one to start with first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from plan import advice, faults, findings, problems
+from plan.converged import serving
+from plan.drift import Ours
+from plan.evidence import Refusal
+from plan.findings import tell
+from plan.machine import Job, Machine
+from plan.plan import Plan
+from plan.portrait import portrait
+from plan.problems import Problem
+from plan.report import Diagnosis, Drift, HostReport, Report, State, Words
+from plan.settings import Settings
+from plan.toml import table
+
+MOST = 3  # findings of one code that are listed apart
+SYMPTOMS = ("STOPPED", "UNHEALTHY", "OTHER-START", "ANSWER", "NOT-SET-UP")  # a log may tell why
+
+
+def examine(name: str, machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> HostReport:
+    """The report of a machine that could be looked at. Never raises for anything that a machine can be: a check that fails is a finding."""
+    found: list[Diagnosis] = []
+    wrong: list[Problem] = []
+    for check in (_refusals, _problems, _logs, _errors, _holes):
+        try:
+            found += check(machine, settings, plan, ours)
+        except Exception as error:
+            found.append(crashed(f"{check.__name__.strip('_')}: {type(error).__name__}: {error}"))
+    try:
+        wrong = _wrong(machine, settings, plan, ours)
+        told = portrait(machine, settings, plan)
+        told["advice"] = advice.advice(machine, settings, plan)
+    except Exception as error:
+        found.append(crashed(f"portrait: {type(error).__name__}: {error}"))
+        told = {}
+    return report(name, found, changes=_changes(wrong), **told)
+
+
+def report(name: str, found: list[Diagnosis], **told: object) -> HostReport:
+    """Findings in their order and the state that follows from them, with what else is told."""
+    ordered = _fewer(_ordered(found))
+    return HostReport.model_validate(
+        {
+            "name": name,
+            "state": _state(ordered),
+            "primary": ordered[0] if ordered else None,
+            "others": ordered[1:],
+            **told,
+        }
+    )
+
+
+def unreachable(name: str, why: str) -> HostReport:
+    """A machine that could not be asked."""
+    return HostReport(name=name, state="unreachable", primary=tell("UNREACHABLE", why))
+
+
+def crashed(evidence: str) -> Diagnosis:
+    """A check of ours that failed."""
+    return tell("CHECK", evidence)
+
+
+def _state(found: list[Diagnosis]) -> State:
+    if not found:
+        return "healthy"
+    return "person" if any(one.actor == "person" for one in found) else "rerun"
+
+
+def _ordered(found: list[Diagnosis]) -> list[Diagnosis]:
+    """Errors before warnings, causes before what they cause; what a re-run takes away with its cause needs no person."""
+    codes = {one.code for one in found if one.actor == "rerun"}
+    settled = [one.model_copy(update={"actor": "rerun"}) if findings.caused(one.code, codes) else one for one in found]
+    return sorted(settled, key=lambda one: (one.severity != "error", findings.rank(one.code)))
+
+
+def _fewer(found: list[Diagnosis]) -> list[Diagnosis]:
+    """At most MOST of a code; the last of them says how many more there are."""
+    kept: list[Diagnosis] = []
+    for code in dict.fromkeys(one.code for one in found):
+        same = [one for one in found if one.code == code]
+        more = len(same) - MOST
+        kept += same[:MOST] if more <= 0 else [*same[: MOST - 1], same[MOST - 1].model_copy(update={"also": more})]
+    return kept
+
+
+def _refusals(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
+    """Why nothing could be done."""
+    return (_refused(one) for one in plan.refusals)
+
+
+def _refused(one: Refusal) -> Diagnosis:
+    return tell(one.code, one.message, fix=one.remedy.replace("run this again", "run deploy/full.py again"))
+
+
+def _wrong(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
+    if plan.refusals:
+        return problems.apart(machine, settings, plan, ours)
+    return problems.find(machine, settings, plan, ours)
+
+
+def _problems(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
+    """What differs from the plan; on a machine that was never set up that is one thing."""
+    wrong = _wrong(machine, settings, plan, ours)
+    if not problems.set_up_once(machine):
+        if not plan.refusals:
+            yield tell("NOT-SET-UP", f"{machine.releases.root} holds no server")
+        wrong = [one for one in wrong if one.code in ("ORPHAN", "DPKG", "PORT", "DISK", "WSL-DRIVER", "OWNER")]
+    for one in wrong:
+        yield _drifted(machine, plan, one)
+    yield from _noted(plan, {one.code for one in wrong})
+
+
+def _drifted(machine: Machine, plan: Plan, one: Problem) -> Diagnosis:
+    found = tell(one.code, one.evidence, actor="rerun" if one.step else "person")
+    check = machine.libraries.get(plan.choice.lock) if plan.choice else None
+    if one.code == "LIBRARY" and check is not None and check.verdict == "drift":
+        return found.model_copy(update={"severity": "warning"})  # it serves as it is
+    return found
+
+
+def _noted(plan: Plan, known: set[str]) -> Iterator[Diagnosis]:
+    """Notes of the plan that are findings: a driver inside WSL that nobody has allowed us to remove."""
+    for note in plan.notes:
+        if note.code == "WSL-DRIVER" and note.code not in known:
+            yield tell("WSL-DRIVER", note.message.partition(". ")[0], actor="person")
+
+
+def _logs(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
+    """Why the server does not serve, in its own words; nothing where it serves."""
+    if machine.logs is None or plan.refusals or serving(machine, settings, plan):
+        return
+    said = [machine.logs.server, *(job.log for job in _failed(machine.logs.jobs.values())), machine.logs.kernel]
+    told = {fault.code: fault for text in said if text for fault in reversed(faults.diagnose(text))}
+    known = [fault for code, fault in told.items() if code != "UNKNOWN"]
+    yield from (_fault(fault) for fault in known or told.values())
+
+
+def _failed(jobs: Iterable[Job]) -> list[Job]:
+    """Jobs that did not end well, the latest first."""
+    return sorted((job for job in jobs if job.state not in ("done", "running")), key=lambda job: -(job.ended or 0))
+
+
+def _errors(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
+    """Subjects that could not be looked at."""
+    if any(one.code == "PROBE" for one in plan.refusals):
+        return
+    for subject, words in machine.errors.items():
+        yield crashed(f"{subject}: {words}")
+
+
+def _holes(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
+    """Known holes of the release that nothing keeps from mattering."""
+    open_ = [one for one in portrait(machine, settings, plan)["vulnerabilities"] if one.compensated is None]
+    if open_ and not plan.refusals:
+        yield tell("VULNERABLE", ", ".join(f"{one.id} ({one.severity})" for one in open_))
+
+
+def _fault(fault: faults.Fault) -> Diagnosis:
+    """A cause that a log tells."""
+    base = tell("UNKNOWN", fault.evidence)
+    again = tell("STOPPED", "").risk
+    return base.model_copy(
+        update={
+            "code": fault.code,
+            "actor": "person" if fault.person and fault.code != "UNKNOWN" else "rerun",
+            "cause": Words(en=fault.cause, zh=fault.cause_zh),
+            "fix": Words(en=fault.fix, zh=fault.fix_zh),
+            "risk": again,
+        }
+    )
+
+
+def _changes(wrong: list[Problem]) -> list[Words]:
+    """What deploy/full.py would do, once for each kind."""
+    rows = {row["code"]: row for row in table("problems")["problem"]}
+    codes = dict.fromkeys(one.code for one in wrong if one.step)
+    return [Words(en=f"{code}: would be {rows[code]['done']}", zh=f"{code}：{rows[code]['done_zh']}") for code in codes]
+
+
+def drifted(report: Report, last: Report | None) -> Report:
+    """The report with what came and what went since the last one, host by host of the same name."""
+    before = {host.name: host for host in last.hosts} if last else {}
+
+    def against(host: HostReport) -> HostReport:
+        if last is None or host.name not in before:
+            return host
+        now, then = ({one.code: None for one in each.findings} for each in (host, before[host.name]))
+        drift = Drift(
+            since=last.made_at,
+            new=[code for code in now if code not in then],
+            gone=[code for code in then if code not in now],
+        )
+        return host.model_copy(update={"drift": drift})
+
+    return report.model_copy(update={"hosts": [against(host) for host in report.hosts]})
