@@ -43,7 +43,10 @@ def not_serving(machine: Machine, settings: Settings, plan: Plan) -> Wrong | Non
     unit, supervised = machine.service.unit, machine.service.supervised
     running = supervised if plan.supervisor == "supervisord" else unit
     if running is None or (unit is not None and running is unit and unit.active != "active"):
-        return "STOPPED", f"the server does not run ({unit.active or 'unknown' if unit else 'no supervisor to ask'})"
+        return (
+            "STOPPED",
+            f"the server does not run ({unit.active or 'unknown' if unit else 'no supervisor to ask'}{_own(unit)})",
+        )
     if running.spec != plan.serve.spec:
         return "OTHER-START", "the server runs another plan"
     if running.started not in (None, service.started(settings, plan.serve, plan.files)):  # None: not told
@@ -53,6 +56,11 @@ def not_serving(machine: Machine, settings: Settings, plan: Plan) -> Wrong | Non
     if settings.require_api_key and not _key_held(machine):
         return "KEY-CHANGED", "the server holds another API key than the file"
     return _unread(unit) if running is unit and unit is not None else None
+
+
+def _own(unit: Unit | None) -> str:
+    """The user's own changes of the unit, which take part in what it does."""
+    return f"; your own {', '.join(unit.drop_ins)} takes part in it" if unit and unit.drop_ins else ""
 
 
 def _unread(unit: Unit) -> Wrong | None:

@@ -111,7 +111,7 @@ def _problems(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> I
         wrong = [one for one in wrong if one.code in ("ORPHAN", "DPKG", "PORT", "DISK", "WSL-DRIVER", "OWNER")]
     for one in wrong:
         yield _drifted(machine, plan, one)
-    yield from _noted(plan, {one.code for one in wrong})
+    yield from _noted(machine, plan, {one.code for one in wrong})
 
 
 def _drifted(machine: Machine, plan: Plan, one: Problem) -> Diagnosis:
@@ -122,11 +122,12 @@ def _drifted(machine: Machine, plan: Plan, one: Problem) -> Diagnosis:
     return found
 
 
-def _noted(plan: Plan, known: set[str]) -> Iterator[Diagnosis]:
-    """Notes of the plan that are findings: a driver inside WSL that nobody has allowed us to remove."""
+def _noted(machine: Machine, plan: Plan, known: set[str]) -> Iterator[Diagnosis]:
+    """Notes of the plan that are findings: a driver inside WSL that nobody has allowed us to remove; a warning while the GPU is seen."""
     for note in plan.notes:
         if note.code == "WSL-DRIVER" and note.code not in known:
-            yield tell("WSL-DRIVER", note.message.partition(". ")[0], actor="person")
+            found = tell("WSL-DRIVER", note.message.partition(". ")[0], actor="person")
+            yield found.model_copy(update={"severity": "warning"}) if machine.gpu.devices else found
 
 
 def _logs(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:

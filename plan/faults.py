@@ -12,17 +12,20 @@ from pydantic import BaseModel, ConfigDict
 from plan import stages
 from plan.fault_table import Row, expression, rows, words
 
-HEAD, TAIL, WIDTH = 4000, 16000, 2000  # lines kept of a longer log, characters of a line
+HEAD, TAIL, WIDTH = 50_000, 150_000, 2000  # characters kept of a longer log, and of a line
 NEAR = 12  # lines around one that are looked at with it
 TRIES = 40  # places of one word that are looked at
 EVIDENCE = 300  # characters
 TELLING = 3  # lines of a log that nobody knows
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # journald's, vLLM's processes', levels' and files' words before the message itself.
 PREFIX = re.compile(
     r"^(?:\w{3} +\d+ [\d:]+ \S+ [^\s:]+: |\d{4}-\d\d-\d\dT[\d:.+Z-]+ \S+ [^\s:]+: |\([\w =]+\) ?"
     r"|(?:ERROR|WARNING|INFO|CRITICAL|DEBUG) [\d-]+ [\d:.,]+ ?|\[[\w./]+\.py:\d+\] ?|\[rank\d+\]: ?)"
 )
+CALM = re.compile(r"^(?!.*(?:ERROR|CRITICAL)).* (?:INFO|DEBUG) ")  # a level, as vLLM, NCCL and Python's logging write it
+WIDE = 120  # characters in which it stands
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
@@ -49,7 +52,7 @@ def diagnose(text: str, most: int = 5) -> list[Fault]:
     log = Log(text)
     found = _ranked([hit for row in rows() if (hit := log.first(row)) is not None])
     if found:
-        return [_fault(row, log.lines[number]) for number, row in found[:most]]
+        return [_fault(row, log.message(number)) for number, row in found[:most]]
     return [_unknown(log, telling)] if (telling := log.telling()) else []
 
 
@@ -78,25 +81,31 @@ def _fault(row: Row, line: str) -> Fault:
 
 
 def _unknown(log: Log, telling: list[int]) -> Fault:
-    lines = "\n".join(log.lines[number][: EVIDENCE // TELLING] for number in telling)
+    lines = "\n".join(log.message(number)[: EVIDENCE // TELLING] for number in telling)
     return Fault(**words().fault[0], evidence=lines, person=True)
 
 
 class Log:
-    """The last start in a log, or all of it where it shows none: its lines without colours and prefixes, and the same in lower case."""
+    """The last start in a log, or all of it where it shows none: its lines without colours, and the same in lower case."""
 
     def __init__(self, text: str) -> None:
         self.lines = _last(_lines(text))
         self.low = [line.lower() for line in self.lines]
-        self.flat = "\n".join(self.low)
+        first = {line: n for n, line in reversed(list(enumerate(self.low))) if not CALM.search(self.lines[n], 0, WIDE)}
+        self.heard = sorted(first.values())  # each once; what is logged as INFO is no cause
+        self.flat = "\n".join(self.low[n] for n in self.heard)
+
+    def message(self, number: int) -> str:
+        """A line without what journald, vLLM and its processes write before a message."""
+        return _bare(self.lines[number])
 
     @cached_property
     def starts(self) -> list[int]:
-        """Where each line begins in `flat`."""
+        """Where each line that is heard begins in `flat`."""
         found, at = [], 0
-        for line in self.low:
+        for number in self.heard:
             found.append(at)
-            at += len(line) + 1
+            at += len(self.low[number]) + 1
         return found
 
     @cached_property
@@ -139,13 +148,13 @@ class Log:
         for _ in range(TRIES):
             if at < 0:
                 return
-            yield bisect.bisect_right(self.starts, at) - 1
+            yield self.heard[bisect.bisect_right(self.starts, at) - 1]
             at = self.flat.find(word, at + 1)
 
     def _tells(self, row: Row, number: int) -> bool:
         if not self.served < number < self.end or self.quiet(number):
             return False
-        if row.match and not expression(row.match).search(self.lines[number]):
+        if row.match and not expression(row.match).search(self.message(number)):
             return False
         if row.stage and self.stage(number) not in row.stage:
             return False
@@ -164,7 +173,7 @@ class Log:
 
     def telling(self) -> list[int]:
         """Lines that speak of a failure, the last few; where only its end is told, that."""
-        failed = [n for n in range(self.served + 1, self.end) if not self.quiet(n) and self._loud(self.lines[n])]
+        failed = [n for n in range(self.served + 1, self.end) if not self.quiet(n) and self._loud(self.message(n))]
         causes = [n for n in failed if not any(word in self.low[n] for word in words().symptoms)]
         return (causes or failed)[-TELLING:]
 
@@ -177,10 +186,10 @@ class Log:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines without colours, progress bars' earlier states, and what stands before a message."""
-    found = [line[:WIDTH] for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    found = found if len(found) <= HEAD + TAIL else [*found[:HEAD], *found[-TAIL:]]
-    return [_bare(ANSI.sub("", line)) for line in found if line.strip()]
+    """Lines without colours and progress bars' earlier states."""
+    text = text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]
+    found = [line[:WIDTH] for line in text.replace("\r", "\n").split("\n") if line and not line.isspace()]
+    return [ANSI.sub("", line) if ODD.search(line) else line for line in found]
 
 
 def _bare(line: str) -> str:
@@ -198,6 +207,6 @@ def _bare(line: str) -> str:
 def _last(lines: list[str]) -> list[str]:
     """The lines of the last start; where nothing follows its mark, those of the one before."""
     begin = expression(words().begin)
-    marks = [number for number, line in enumerate(lines) if begin.search(line.removeprefix("INFO "))]
+    marks = [number for number, line in enumerate(lines) if begin.search(line)]
     firm = [number for place, number in enumerate(marks) if place == 0 or number - marks[place - 1] > NEAR]
     return lines[firm[-1] :] if firm and firm[-1] < len(lines) - 1 else lines
