@@ -24,7 +24,9 @@ class Advisory(BaseModel):
     severity: Severity
     needs: Literal["port", "other-model"]
     applies: str
+    applies_zh: str
     text: str
+    text_zh: str
     source: str
     date: str
     how: How

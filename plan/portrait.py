@@ -9,10 +9,13 @@ from typing import Any
 from plan import advisories, card, engine
 from plan.machine import Machine
 from plan.plan import LOOPBACK, Plan
-from plan.report import Answer, Card, Memory, Part, Vulnerability
+from plan.report import Answer, Card, Memory, Part, Vulnerability, Words
 from plan.settings import Settings
 
-LOCAL = "only programs of this machine reach the server: it listens on {host}"
+LOCAL = {
+    "en": "Only programs of this machine reach the server: it listens on {host}.",
+    "zh": "只有本機的程式能連到伺服器：它只在 {host} 上監聽。",
+}
 
 
 def portrait(machine: Machine, settings: Settings, plan: Plan) -> dict[str, Any]:
@@ -99,13 +102,13 @@ def vulnerabilities(settings: Settings, plan: Plan) -> list[Vulnerability]:
         return []
     exposed = settings.host not in LOOPBACK
     found = advisories.applying(plan.release.version, exposed=True, other_model=not plan.model.is_gpt_oss)
-    local = None if exposed else LOCAL.format(host=settings.host)
+    local = None if exposed else Words(**{name: text.format(host=settings.host) for name, text in LOCAL.items()})
     return [
         Vulnerability(
             id=one.id,
             severity=one.severity,
-            text=one.text,
-            applies=one.applies,
+            text=Words(en=one.text, zh=one.text_zh),
+            applies=Words(en=one.applies, zh=one.applies_zh),
             fixed=one.fixed,
             compensated=local if one.needs == "port" else None,
         )

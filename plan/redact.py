@@ -10,7 +10,7 @@ from plan.report import HostReport
 
 # Not a version such as 12.8.4.1: those follow a package's name or a sign.
 ADDRESS = re.compile(r"(?<![\d.=v-])(?<!cu12 )(?<!cu13 )(?<!version )(?!127\.)[1-9]\d{1,2}(\.\d{1,3}){3}(?![\d.-]*\d)")
-TEXTS = {"evidence", "en", "zh", "url", "model", "compensated"}  # fields that may tell; the others are our own words and figures
+TEXTS = {"evidence", "en", "zh", "url", "model"}  # fields that may tell; the others are our own words and figures
 HOME = re.compile(r"(?<![\w.])/(?:home|mnt/c/Users)/[^/\s:'\"]+")
 
 

@@ -85,10 +85,10 @@ class Vulnerability(Told):
 
     id: str
     severity: Literal["low", "medium", "high", "critical"]
-    text: str
-    applies: str
+    text: Words
+    applies: Words
     fixed: str | None = None
-    compensated: str | None = None
+    compensated: Words | None = None
 
 
 class Advice(Told):

@@ -95,7 +95,7 @@ def _security(host: HostReport) -> list[RenderableType]:
         return []
     names = ", ".join(one.id for one in kept[:3]) + (", …" if len(kept) > 3 else "")
     count = f"{len(kept)} known hole{'s' if len(kept) > 1 else ''} of this release"
-    return [Text(f"{count} ({names}): {kept[0].compensated}", "dim")]
+    return [Text(f"{count} ({names}): {kept[0].compensated.en if kept[0].compensated else ''}", "dim")]
 
 
 def _since(host: HostReport) -> list[RenderableType]:

@@ -92,16 +92,22 @@ VRAM = Diagnosis(
 HOLE = Vulnerability(
     id="CVE-2026-34756",
     severity="medium",
-    text="one request for a huge number of answers (`n`) stops the server",
-    applies="others reach the port and have the key, or there is none",
+    text=Words(
+        en="one request for a huge number of answers (`n`) stops the server",
+        zh="一個要求極多回答（`n`）的請求會使伺服器停止",
+    ),
+    applies=Words(en="others reach the port and have the key, or there is none", zh="其他人能連到連接埠並持有金鑰時"),
     fixed="0.19.0",
 )
 KEPT = Vulnerability(
     id="GHSA-wr9h-g72x-mwhm",
     severity="high",
-    text="the API key is compared in a time that tells how much of it was right",
-    applies="the API key is relied on and others reach the port",
-    compensated="the port is bound to 127.0.0.1",
+    text=Words(
+        en="the API key is compared in a time that tells how much of it was right",
+        zh="比對金鑰所花的時間會透露猜對了多少",
+    ),
+    applies=Words(en="the API key is relied on and others reach the port", zh="依賴 API 金鑰且其他人能連到連接埠時"),
+    compensated=Words(en="the port is bound to 127.0.0.1", zh="連接埠只綁定 127.0.0.1"),
 )
 PLAN_12 = Memory(
     free_gib=11.0,
