@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 from plan.report import Actor, Diagnosis, Severity, Words
 from plan.toml import table
 
+OBEYED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 DEFAULTS = {"severity": "error", "actor": "rerun", "risk": "none"}
 
 
@@ -37,11 +39,16 @@ def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None) ->
         code=code,
         severity=row["severity"],
         actor=who,
-        evidence=evidence,
+        evidence=plain(evidence),
         cause=Words(en=row["cause"], zh=row["cause_zh"]),
         fix=_fix(row, who, fix),
         risk=Words(**table("findings")["risks"][row["risk"]]),
     )
+
+
+def plain(text: str) -> str:
+    """Text without what a terminal or a page would obey: control characters, and marks that turn the direction of writing."""
+    return OBEYED.sub("", text.replace("\r\n", "\n").replace("\t", " "))
 
 
 def _fix(row: dict[str, Any], actor: Actor, fix: str) -> Words:

@@ -15,9 +15,11 @@ BYTES = 200000  # of one log, its end
 KERNEL = "Xid|oom-kill|Out of memory|dxg|NVRM|EXT4-fs error|I/O error"
 JOBS = ("build", "weights", "start")
 SECRETS = (
-    re.compile(r"\bhf_[A-Za-z0-9]{8,}"),
+    re.compile(r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[\w-]{8,})"),
     re.compile(r"(?i)(?<=bearer )[^\s'\"]+"),
-    re.compile(r"(?i)(?<=api_key=)[^\s,)]+|(?<=api-key[= ])[^\s,)]+|(?<='api_key': )\[?'[^']*'\]?"),
+    re.compile(
+        r"(?i)((?:api[-_]?key|hf_token|access[-_]token|password|passwd|secret)[\"']?(?:\s*[:=]\s*|\s+(?=sk-))\[?[\"']?)(?!none\b|true\b|false\b)[^\s\"',\])}]+"
+    ),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 
@@ -25,7 +27,7 @@ SECRETS = (
 def clean(text: str) -> str:
     """The text with tokens, keys and passwords in URLs replaced by ***."""
     for pattern in SECRETS:
-        text = pattern.sub("***", text)
+        text = pattern.sub(lambda found: (found.group(1) if found.re.groups else "") + "***", text)
     return text
 
 

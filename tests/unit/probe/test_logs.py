@@ -1,0 +1,69 @@
+"""What was said last on a machine: without secrets, not endless, and only where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from facts.probe import logs
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        ("Authorization: Bearer sk-abc123DEF", "abc123"),
+        ("curl -H 'authorization: bearer sk-abc123DEF' x", "abc123"),
+        ("HF_TOKEN=hf_abc123DEFghijk", "abc123"),
+        ("--api-key sk-abc123DEF --port 1", "abc123"),
+        ("--api-key=sk-abc123DEF", "abc123"),
+        ("non-default args: {'api_key': ['sk-abc123DEF'], 'port': 1}", "abc123"),
+        ("{'api_key': 'sk-abc123DEF'}", "abc123"),
+        ('{"api_key": "sk-abc123DEF"}', "abc123"),
+        ("VLLM_API_KEY=sk-abc123DEF", "abc123"),
+        ("VLLM_API_KEY: sk-abc123DEF", "abc123"),
+        ("https://user:abc123DEF@mirror.example/simple", "abc123"),
+        ("api_key=sk-abc123DEF, port=1", "abc123"),
+    ],
+)
+def test_secrets_do_not_leave_the_machine(said: str, secret: str) -> None:
+    told = logs.clean("before " + said + " after")
+    assert secret not in told and told.startswith("before ") and "***" in told
+
+
+def test_other_words_stay() -> None:
+    text = "the API key is compared; api_key is not set; require_api_key = True; bearer of news; hf_hub 1.0"
+    assert (
+        logs.clean(text).replace("***", "") != ""
+        and "compared" in logs.clean(text)
+        and "hf_hub 1.0" in logs.clean(text)
+    )
+
+
+def test_nothing_is_read_where_it_was_not_asked_for(tmp_path: Path) -> None:
+    assert logs.observe({"root": str(tmp_path), "unit": "none"}) is None
+
+
+def test_logs_of_jobs_and_the_server(tmp_path: Path) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service/server.log").write_bytes(b"x" * 300_000 + b"\nthe end \xff hf_abcdefghijkl\n")
+    for name, status in (
+        ("build", json.dumps({"state": "failed", "ended": 5.0})),
+        ("start", "not json"),
+        ("weights", "[1]"),
+    ):
+        (tmp_path / "jobs" / name).mkdir(parents=True)
+        (tmp_path / "jobs" / name / "status.json").write_text(status)
+        (tmp_path / "jobs" / name / "log").write_text("why it failed\n")
+    told = logs.observe({"root": str(tmp_path), "unit": "no-such-unit-of-mine", "logs": True})
+    assert told is not None and told["hostname"] == os.uname().nodename
+    assert len(told["server"]) <= logs.BYTES and "the end" in told["server"] and "hf_abc" not in told["server"]
+    assert told["jobs"] == {"build": {"state": "failed", "ended": 5.0, "log": "why it failed\n"}}
+
+
+def test_odd_files_are_no_logs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "none", Path("a\0b")):
+        assert logs.tail(str(path)) is None
