@@ -31,7 +31,7 @@ def sources(package: Path, name: str) -> dict[str, str]:
     found = {name: "", f"{name}.__init__": "#"}
     for path in sorted(package.glob("*.py")):
         if path.stem != "__init__":
-            found[f"{name}.{path.stem}"] = path.read_text()
+            found[f"{name}.{path.stem}"] = path.read_text(encoding="utf-8")
     return found
 
 

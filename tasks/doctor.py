@@ -6,9 +6,11 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+from paramiko import SSHException
 from pydantic import ValidationError
 from pyinfra import logger
 from pyinfra.api import Host, State
+from pyinfra.api.exceptions import PyinfraError
 
 from plan import doctor, redact
 from plan.findings import tell
@@ -17,6 +19,7 @@ from plan.settings import Settings
 from tasks import page, screen
 from tasks.workstation import Workstation
 
+LOST = (PyinfraError, OSError, EOFError, SSHException)  # what a connection that breaks raises
 TOOL = "vllm-workstation 0.1.0"
 _told: dict[str, HostReport] = {}
 _settings: dict[str, Settings] = {}
@@ -28,10 +31,14 @@ def see(ws: Workstation) -> None:
     _told[ws.host.name] = _redacted(ws, _seen(ws))
 
 
-def failed(host: Host, settings: Settings, error: BaseException) -> None:
-    """Remember a host whose look itself came to nothing."""
+def failed(host: Host, settings: Settings, error: Exception) -> None:
+    """Remember a host whose look itself came to nothing: the connection's fault, or ours."""
     _settings[host.name] = settings
-    _told[host.name] = doctor.unreachable(host.name, f"{type(error).__name__}: {error}"[:300])
+    words = f"{type(error).__name__}: {error}"[:300]
+    lost = isinstance(error, LOST)
+    _told[host.name] = (
+        doctor.unreachable(host.name, words) if lost else doctor.report(host.name, [doctor.crashed(words)])
+    )
 
 
 def _seen(ws: Workstation) -> HostReport:
@@ -57,8 +64,11 @@ def finish(state: State) -> None:
         return
     report = _report(state)
     for folder in dict.fromkeys(settings.report for settings in _settings.values() if settings.report):
-        report = _write(report, Path(folder).expanduser())
-    screen.show(report)
+        report = _write(report, folder)
+    try:
+        screen.show(report)
+    except OSError as error:  # nobody reads, or a full disk
+        logger.error(f"the findings could not be printed: {error.strerror}. Use --data report=FOLDER.")
     sys.exit(report.exit)
 
 
@@ -73,24 +83,34 @@ def _report(state: State) -> Report:
     return Report(made_at=now, tool=TOOL, redacted=hidden, exit=worst, hosts=hosts)  # type: ignore[arg-type]
 
 
-def _write(report: Report, folder: Path) -> Report:
+def _write(report: Report, where: str) -> Report:
     """Write report.json and report.html (or only the JSON file that is named), against what was there before."""
-    only = folder.suffix == ".json"
-    path = folder if only else folder / "report.json"
-    report = doctor.drifted(report, _last(path))
     try:
+        folder = Path(where).expanduser()
+        only = folder.suffix == ".json"
+        path = folder if only else folder / "report.json"
+        report = doctor.drifted(report, _last(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report.model_dump_json(indent=1) + "\n")
+        _replace(path, report.model_dump_json(indent=1) + "\n")
         if not only:
-            (folder / "report.html").write_text(page.html(report))
-    except OSError as error:
-        logger.error(f"report = {folder} could not be written: {error.strerror}. Name a folder that you can write to.")
+            _replace(folder / "report.html", page.html(report))
+    except (OSError, RuntimeError) as error:  # RuntimeError: no such user's home
+        logger.error(
+            f"report = {where} could not be written: {getattr(error, 'strerror', None) or error}. Name a folder that you can write to."
+        )
     return report
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def _last(path: Path) -> Report | None:
     """The report that lies there; None where there is none or it is of another form."""
     try:
-        return Report.model_validate_json(path.read_text())
+        return Report.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, ValidationError):
         return None

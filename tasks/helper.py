@@ -31,12 +31,12 @@ def archive() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         _add(file, "__main__.py", MAIN)
-        _add(file, "remote/tools.txt", TOOLS.read_text())
+        _add(file, "remote/tools.txt", TOOLS.read_text(encoding="utf-8"))
         _add(file, f"remote/{plugin.file_name()}", plugin.wheel())
         for path in sorted((HERE / "remote").glob("*.py")):
-            _add(file, f"remote/{path.name}", path.read_text())
+            _add(file, f"remote/{path.name}", path.read_text(encoding="utf-8"))
         for path in sorted((HERE.parent / "facts" / "probe").glob("*.py")):
-            _add(file, f"probe/{path.name}", path.read_text())
+            _add(file, f"probe/{path.name}", path.read_text(encoding="utf-8"))
     return buffer.getvalue()
 
 

@@ -45,12 +45,12 @@ def file_name() -> str:
 
 
 def _project() -> dict[str, object]:
-    found: dict[str, object] = parse((SOURCE / "pyproject.toml").read_text())["project"]
+    found: dict[str, object] = parse((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return found
 
 
 def _metadata() -> dict[str, str]:
-    points = parse((SOURCE / "pyproject.toml").read_text())["project"]["entry-points"]
+    points = parse((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
     entries = "".join(
         f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in rows.items())
         for group, rows in points.items()

@@ -71,14 +71,14 @@ def table() -> None:
 def _write(hosts: dict[str, Any]) -> None:
     """The same as JSON, where a host's settings name a file on this computer."""
     for path in {ws.settings.report for ws in all_known().values() if ws.settings.report}:
-        file = Path(path).expanduser()
-        file = file if file.suffix == ".json" else file / "run.json"
         try:
+            file = Path(path).expanduser()
+            file = file if file.suffix == ".json" else file / "run.json"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"hosts": hosts}, indent=1) + "\n")
-        except OSError as error:
+            file.write_text(json.dumps({"hosts": hosts}, indent=1) + "\n", encoding="utf-8")
+        except (OSError, RuntimeError) as error:  # RuntimeError: no such user's home
             logger.error(
-                f"report = {path} could not be written: {error.strerror}. Name a folder that you can write to."
+                f"report = {path} could not be written: {getattr(error, 'strerror', None) or error}. Name a folder that you can write to."
             )
 
 

@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 @cache
 def _packed() -> str:
     modules = {"act": "", "act.__init__": "#"}
-    modules["act.openpgp"] = (HERE.parent / "facts" / "probe" / "openpgp.py").read_text()
-    modules |= {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text() for name in ("key", "sources")}
+    modules["act.openpgp"] = (HERE.parent / "facts" / "probe" / "openpgp.py").read_text(encoding="utf-8")
+    modules |= {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text(encoding="utf-8") for name in ("key", "sources")}
     return bundle.pack(modules)
 
 
@@ -24,7 +24,7 @@ def _packed() -> str:
 def _packed_for_the_user() -> str:
     modules = bundle.sources(HERE.parent / "facts" / "probe", "probe") | {"act": "", "act.__init__": "#"}
     return bundle.pack(
-        modules | {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text() for name in ("common", "orphans")}
+        modules | {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text(encoding="utf-8") for name in ("common", "orphans")}
     )
 
 

@@ -59,7 +59,7 @@ def _facts(host: HostReport) -> Table:
         size = f", {card.free_gib} of {card.total_gib} GiB free" if card.free_gib is not None else ""
         table.add_row("card", Text(f"{card.name}{size}, driver {card.driver or 'unknown'}"))
     if host.release:
-        table.add_row("serves", Text(_serves(host)))
+        table.add_row("server", Text(_serves(host)))
     if host.memory:
         parts = ", ".join(f"{one.name} {one.gib:.1f}" for one in host.memory.parts)
         table.add_row("memory", Text(f"{parts} of {host.memory.free_gib:.1f} GiB"))
