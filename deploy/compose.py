@@ -115,7 +115,7 @@ def doctor() -> None:
     wanted = _settings()
     try:
         ws = _workstation(wanted, repair=False)
-        ws.logs, ws.hashes = True, wanted.thorough
+        ws.logs, ws.hashes, ws.sudo_password = True, wanted.thorough, True  # nothing is changed: sudo is not needed
         physician.see(ws)
     except Exception as error:  # one host's trouble is its own
         physician.failed(host, wanted, error)

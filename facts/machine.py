@@ -59,10 +59,12 @@ def query(
     repository: str = "",
     hashes: bool | list[str] = False,
     logs: bool = False,
+    host: str = "127.0.0.1",
 ) -> str:
     """The query of a probe, as its JSON text (stable, so that one question is one key).
 
-    `hashes`: read every library and weight whole (True), or only the named distributions and files. `logs`: tell what the server said too.
+    `hashes`: read every library and weight whole (True), or only the named distributions and files.
+    `logs`: tell what the server said too. `host`: where it listens.
     """
     return json.dumps(
         {
@@ -74,6 +76,7 @@ def query(
             "repository": repository,
             "hash": hashes,
             "logs": logs,
+            "host": host,
         },
         sort_keys=True,
     )

@@ -10,8 +10,6 @@ from plan.machine import Machine, Unit
 from plan.plan import Plan
 from plan.settings import Settings
 
-LOCAL = ("127.0.0.1", "localhost", "0.0.0.0")
-
 
 def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
     """Whether the server that runs is the planned one, started from what lies there now, and healthy."""
@@ -51,7 +49,7 @@ def not_serving(machine: Machine, settings: Settings, plan: Plan) -> Wrong | Non
         return "OTHER-START", "the server runs another plan"
     if running.started not in (None, service.started(settings, plan.serve, plan.files)):  # None: not told
         return "OTHER-START", "the server was started from files that have changed since"
-    if machine.service.health != 200 and settings.host in LOCAL:
+    if machine.service.health != 200:
         return "UNHEALTHY", f"/health answers {machine.service.health or 'nothing'}"
     if settings.require_api_key and not _key_held(machine):
         return "KEY-CHANGED", "the server holds another API key than the file"

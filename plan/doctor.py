@@ -179,7 +179,10 @@ def _changes(wrong: list[Problem]) -> list[Words]:
     """What deploy/full.py would do, once for each kind."""
     rows = {row["code"]: row for row in table("problems")["problem"]}
     codes = dict.fromkeys(one.code for one in wrong if one.step)
-    return [Words(en=f"{code}: would be {rows[code]['done'].partition(';')[0]}", zh=f"{code}：{rows[code]['done_zh']}") for code in codes]
+    return [
+        Words(en=f"{code}: would be {rows[code]['done'].partition(';')[0]}", zh=f"{code}：{rows[code]['done_zh']}")
+        for code in codes
+    ]
 
 
 def drifted(report: Report, last: Report | None) -> Report:

@@ -57,7 +57,12 @@ def taken(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Itera
 
 def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:
     """The process, its health, and whether systemd starts it again."""
-    if plan.supervisor == "wsl-restart" or plan.serve is None:
+    if plan.supervisor == "wsl-restart":
+        return
+    if plan.serve is None:  # which start is right is not known yet
+        unit = machine.service.unit
+        if unit is not None and unit.load == "loaded" and unit.active != "active":
+            yield "STOPPED", f"the server does not run ({unit.active})"
         return
     why = converged.not_serving(machine, settings, plan)
     if why is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from packaging.version import Version
 
-from plan import card, platform
+from plan import card, platform, records
 from plan.evidence import Reason, Refusal
 from plan.machine import Gpu, Machine
 from plan.settings import Settings
@@ -30,7 +31,8 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
                 message="engine = cuda, but this machine has no NVIDIA GPU.",
                 remedy="Set engine = auto or cpu.",
             )
-        return _cpu(machine, "this machine has no NVIDIA GPU")
+        was = records.card(machine).name
+        return _gone(was) if was else _cpu(machine, "this machine has no NVIDIA GPU")
     if gpu.compute_capability is None:
         return Refusal(
             code="DRIVER-OLD",
@@ -46,9 +48,20 @@ def choose(machine: Machine, settings: Settings) -> tuple[Engine, Reason] | Refu
     return "cuda", Reason(text=f"{gpu.name} with driver {gpu.driver} can run gpt-oss-20b.", evidence="read")
 
 
+def _gone(name: str) -> Refusal:
+    """A machine that served on a GPU is not turned into one that serves something else."""
+    return Refusal(
+        code="GPU-GONE",
+        message=f"this machine served on {name}, and no NVIDIA GPU is seen now.",
+        remedy="Look at the card, its power and the driver (in WSL: wsl --shutdown, and update the driver in Windows), and run this again; "
+        "or set engine = cpu for a small stand-in model.",
+    )
+
+
 def capable(card: Gpu) -> bool:
-    """Whether vLLM can run gpt-oss-20b's MXFP4 experts on this card at all."""
-    return Version(card.compute_capability or "0") >= LEAST_CAPABILITY
+    """Whether vLLM can run gpt-oss-20b's MXFP4 experts on this card at all; what is no number counts as not."""
+    told = re.match(r"\d+\.\d+", card.compute_capability or "")
+    return told is not None and Version(told.group()) >= LEAST_CAPABILITY
 
 
 def best_gpu(machine: Machine) -> Gpu | None:
@@ -83,7 +96,7 @@ def broken_gpu(machine: Machine) -> Refusal | None:
     if gpu.smi_path is None:
         return Refusal(
             code="NO-DRIVER",
-            message=f"there is an NVIDIA GPU ({gpu.pci[0].address}) but no driver.",
+            message=f"there is an NVIDIA GPU{f' ({gpu.pci[0].address})' if gpu.pci else ''} but no driver.",
             remedy="Install it (Ubuntu: sudo ubuntu-drivers install; Debian: sudo apt-get install nvidia-driver), reboot, and run this again.",
         )
     return Refusal(

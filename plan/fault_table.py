@@ -45,6 +45,8 @@ class Words(BaseModel):
     serving: tuple[str, ...]
     begin: str
     stops: tuple[str, ...]
+    installed: str
+    ended: tuple[str, ...]
     failing: str
     fault: list[dict[str, Any]]
 

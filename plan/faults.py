@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +14,7 @@ from plan.fault_table import Row, expression, rows, words
 
 HEAD, TAIL, WIDTH = 50_000, 150_000, 2000  # characters kept of a longer log, and of a line
 NEAR = 12  # lines around one that are looked at with it
+CLOSE = 6  # lines between marks of one start
 TRIES = 40  # places of one word that are looked at
 EVIDENCE = 300  # characters
 TELLING = 3  # lines of a log that nobody knows
@@ -24,13 +25,18 @@ PREFIX = re.compile(
     r"^(?:\w{3} +\d+ [\d:]+ \S+ [^\s:]+: |\d{4}-\d\d-\d\dT[\d:.+Z-]+ \S+ [^\s:]+: |\([\w =]+\) ?"
     r"|(?:ERROR|WARNING|INFO|CRITICAL|DEBUG) [\d-]+ [\d:.,]+ ?|\[[\w./]+\.py:\d+\] ?|\[rank\d+\]: ?)"
 )
-CALM = re.compile(r"^(?!.*(?:ERROR|CRITICAL)).* (?:INFO|DEBUG) ")  # a level, as vLLM, NCCL and Python's logging write it
-WIDE = 120  # characters in which it stands
+# The level that begins a line; a container's own INFO may stand before vLLM's ERROR.
+CALM = re.compile(r"(?:^|[\s\[(])(INFO|DEBUG|WARNING|ERROR|CRITICAL|FATAL)(?=[\s:\]])")
+NESTED = re.compile(r"\b(?:ERROR|CRITICAL)\b(?= \d\d-\d\d| - )")
+WIDE = 200  # characters in which it stands
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
 )
-LOUD = re.compile(r"(?:^|\W)(?:ERROR|CRITICAL|FATAL)(?:\W|$)|Traceback|Failed with result|^\w*(?:Error|Exception)\b")
+LOUD = re.compile(
+    r"(?:^|\W)(?:ERROR|CRITICAL|FATAL)(?:\W|$)|Traceback|Failed with result|^[\w.]*(?:Error|Exception)\b|^E: |Main process exited|NVRM|dxg|segfault"
+    r"|(?i:oom[ -]kill|out of memory: killed|^killed$)"
+)
 
 
 class Fault(BaseModel):
@@ -90,10 +96,11 @@ class Log:
 
     def __init__(self, text: str) -> None:
         self.lines = _last(_lines(text))
+        self.text = "\n".join(self.lines)
         self.low = [line.lower() for line in self.lines]
-        first = {line: n for n, line in reversed(list(enumerate(self.low))) if not CALM.search(self.lines[n], 0, WIDE)}
+        first = {line: number for number, line in reversed(list(enumerate(self.low))) if not calm(self.lines[number])}
         self.heard = sorted(first.values())  # each once; what is logged as INFO is no cause
-        self.flat = "\n".join(self.low[n] for n in self.heard)
+        self.flat = "\n".join(self.low[number] for number in self.heard)
 
     def message(self, number: int) -> str:
         """A line without what journald, vLLM and its processes write before a message."""
@@ -102,35 +109,30 @@ class Log:
     @cached_property
     def starts(self) -> list[int]:
         """Where each line that is heard begins in `flat`."""
-        found, at = [], 0
-        for number in self.heard:
-            found.append(at)
-            at += len(self.low[number]) + 1
-        return found
+        return _offsets(self.low[number] for number in self.heard)
 
     @cached_property
     def served(self) -> int:
-        """The line with which it served; -1 where it did not."""
-        return next((n for n, line in enumerate(self.low) if any(word in line for word in words().serving)), -1)
+        """The line with which it served, or an installation was done; -1 where it did not."""
+        low = "\n".join(self.low)
+        places = [place for word in words().serving if (place := low.find(word)) >= 0]
+        places += [found.start() for found in expression("(?m)" + words().installed).finditer(low)][-1:]
+        return bisect.bisect_right(_offsets(self.low), min(places)) - 1 if places else -1
 
     @cached_property
     def end(self) -> int:
         """The line with which a server that served was stopped on demand; else one beyond the last."""
-        asked = (
-            n for n, line in enumerate(self.low) if n > self.served >= 0 and any(word in line for word in words().stops)
-        )
-        return next(asked, len(self.low))
+        asked = (n for n in range(self.served + 1, len(self.low)) if any(word in self.low[n] for word in words().stops))
+        return next(asked, len(self.low)) if self.served >= 0 else len(self.low)
 
     @cached_property
     def marks(self) -> list[tuple[int, str]]:
         """(line, stage) where stages of the start begin."""
-        found = []
-        for stage in stages.known().stage:
-            pattern = expression(stage.marker) if stage.marker else None
-            number = next((n for n, line in enumerate(self.lines) if pattern and pattern.search(line)), None)
-            if number is not None:
-                found.append((number, str(stage.name)))
-        return sorted(found)
+        places = _offsets(self.lines)
+        found = [
+            (expression(row.marker).search(self.text), str(row.name)) for row in stages.known().stage if row.marker
+        ]
+        return sorted((bisect.bisect_right(places, mark.start()) - 1, name) for mark, name in found if mark)
 
     def stage(self, number: int) -> str:
         """How far the start had come at a line."""
@@ -154,6 +156,8 @@ class Log:
     def _tells(self, row: Row, number: int) -> bool:
         if not self.served < number < self.end or self.quiet(number):
             return False
+        if self.served >= 0 and not LOUD.search(self.message(number)):  # what people asked it is no cause
+            return False
         if row.match and not expression(row.match).search(self.message(number)):
             return False
         if row.stage and self.stage(number) not in row.stage:
@@ -173,7 +177,11 @@ class Log:
 
     def telling(self) -> list[int]:
         """Lines that speak of a failure, the last few; where only its end is told, that."""
-        failed = [n for n in range(self.served + 1, self.end) if not self.quiet(n) and self._loud(self.message(n))]
+        if self.served >= 0 and not any(
+            word in line for line in self.low[self.served : self.end] for word in words().ended
+        ):
+            return []
+        failed = [n for n in range(self.served + 1, self.end) if self._loud(self.message(n)) and not self.quiet(n)]
         causes = [n for n in failed if not any(word in self.low[n] for word in words().symptoms)]
         return (causes or failed)[-TELLING:]
 
@@ -183,6 +191,24 @@ class Log:
         if FRAME.match(bare) or not expression(words().failing).search(bare):
             return False
         return bool(LOUD.search(line)) or (self.served < 0 and not QUIET.search(line))
+
+
+def calm(line: str) -> bool:
+    """Whether a line was logged as INFO or DEBUG, as vLLM, NCCL, uvicorn and Python's logging write it."""
+    head = line[:WIDE]
+    if "INFO" not in head and "DEBUG" not in head:
+        return False
+    found = CALM.search(head)
+    return found is not None and found.group(1) in ("INFO", "DEBUG") and NESTED.search(head) is None
+
+
+def _offsets(lines: Iterable[str]) -> list[int]:
+    """Where each line begins in the text that they make."""
+    found, at = [], 0
+    for line in lines:
+        found.append(at)
+        at += len(line) + 1
+    return found
 
 
 def _lines(text: str) -> list[str]:
@@ -206,7 +232,9 @@ def _bare(line: str) -> str:
 
 def _last(lines: list[str]) -> list[str]:
     """The lines of the last start; where nothing follows its mark, those of the one before."""
-    begin = expression(words().begin)
-    marks = [number for number, line in enumerate(lines) if begin.search(line)]
-    firm = [number for place, number in enumerate(marks) if place == 0 or number - marks[place - 1] > NEAR]
+    places = _offsets(lines)
+    found = [
+        bisect.bisect_right(places, mark.start()) - 1 for mark in expression(words().begin).finditer("\n".join(lines))
+    ]
+    firm = [number for place, number in enumerate(found) if place == 0 or number - found[place - 1] > CLOSE]
     return lines[firm[-1] :] if firm and firm[-1] < len(lines) - 1 else lines

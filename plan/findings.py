@@ -10,6 +10,7 @@ from plan.report import Actor, Diagnosis, Severity, Words
 from plan.toml import table
 
 OBEYED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+LONGEST = 1000  # characters of evidence
 DEFAULTS = {"severity": "error", "actor": "rerun", "risk": "none"}
 
 
@@ -48,6 +49,7 @@ def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None) ->
 
 def plain(text: str) -> str:
     """Text without what a terminal or a page would obey: control characters, and marks that turn the direction of writing."""
+    text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
     return OBEYED.sub("", text.replace("\r\n", "\n").replace("\t", " "))
 
 

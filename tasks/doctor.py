@@ -75,8 +75,9 @@ def finish(state: State) -> None:
 def _report(state: State) -> Report:
     hidden = any(settings.redact for settings in _settings.values())
     hosts = []
-    for number, host in enumerate(state.inventory, 1):
-        missing = doctor.unreachable(host.name, "pyinfra's own error is above")
+    asked = [host for host in state.inventory if state.is_host_in_limit(host)]
+    for number, host in enumerate(asked, 1):
+        missing = doctor.unreachable(host.name, "pyinfra could not log in (its own words stand on the terminal)")
         hosts.append(_told.get(host.name) or (redact.redacted(missing, number, None) if hidden else missing))
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     worst = max((EXIT[host.state] for host in hosts), default=0)

@@ -54,7 +54,15 @@ class Workstation:
         ]  # fmt: skip
         models = [self.settings.model] if self.settings.model.startswith(("/", "~/")) else []
         return query(
-            root, self.settings.port, service.UNIT, files, models, self.settings.cuda_repository, self.hashes, self.logs
+            root,
+            self.settings.port,
+            service.UNIT,
+            files,
+            models,
+            self.settings.cuda_repository,
+            self.hashes,
+            self.logs,
+            self.settings.host,
         )
 
     @property

@@ -67,9 +67,12 @@ def running_spec(pid: int) -> Optional[str]:
     return processes.environment(pid).get(SPEC)
 
 
-def health(port: int) -> Optional[int]:
-    """HTTP status of /health on loopback; None where nothing answers within 10 s."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # what listens on all addresses is asked on loopback
+
+
+def health(port: int, host: str = "127.0.0.1") -> Optional[int]:
+    """HTTP status of /health where the server listens; None where nothing answers within 10 s."""
+    connection = http.client.HTTPConnection(ANY.get(host, host), port, timeout=10)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status
@@ -135,7 +138,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "orphans": processes.orphans(root, query["unit"], supervisor["pid"] if supervisor else None),
         "linger": os.path.exists("/var/lib/systemd/linger/" + user),
         "port_holders": listening,
-        "health": health(query["port"]) if listening else None,
+        "health": health(query["port"], query.get("host") or "127.0.0.1") if listening else None,
         "key_digest": _digest(shell.read(root + "/service/api-key")),
         "key_present": bool(re.search(r"\S", shell.read(root + "/service/api-key") or "")),
         "answered": shell.read(root + "/service/answered"),

@@ -31,7 +31,8 @@ echo "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 exit 1
 E
 printf '[Service]\\nExecStart=\\nExecStart=/bin/sh %%h/dying.sh\\nRestart=no\\n' >~/.config/systemd/user/vllm-workstation.service.d/dying.conf
-systemctl --user daemon-reload; systemctl --user stop vllm-workstation; systemctl --user start --no-block vllm-workstation; sleep 3
+systemctl --user daemon-reload; systemctl --user stop vllm-workstation; systemctl --user start --no-block vllm-workstation
+for i in $(seq 100); do systemctl --user is-failed -q vllm-workstation && break; sleep 0.2; done
 """
 
 
@@ -81,7 +82,8 @@ def test_why_a_server_does_not_start(lab: Lab, served: Host, tmp_path: Path) -> 
     served.ssh("bash", user="ops", text=OUT_OF_MEMORY)
     (host,), ended = examined(lab, tmp_path, [served])
     codes = [host["primary"]["code"], *(one["code"] for one in host["others"])]
-    assert any(code.startswith("OOM") for code in codes), (codes, ended.text)
+    told = served.ssh("journalctl --user-unit vllm-workstation --no-pager -q -o short-iso -n 40", user="ops").stdout
+    assert any(code.startswith("OOM") for code in codes), (codes, ended.text, told)
     assert ended.code in (1, 2)
 
 

@@ -133,6 +133,44 @@ def test_what_a_stopped_server_says_last_is_no_fault() -> None:
     assert code(SERVES + stop.replace("SIGTERM", "SIGSEGV")) is not None
 
 
+def test_what_people_ask_a_server_is_no_fault() -> None:
+    """Their words in its log, in one line or several, nor what one request met; not even without journald's prefix."""
+    asked = "INFO 11-23 09:01:00 [logger.py:40] Received request: prompt: 'Why ERROR CUDA out of memory? No space left\nerrno 98 killed\n'\n"
+    met = "ERROR 11-23 09:02:00 [serving.py:1] Error in preprocessing prompt inputs\nTraceback (most recent call last):\nValueError: too long\n"
+    assert diagnose(SERVES + asked + met) == [] and diagnose(journal(SERVES + asked + met)) == []
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "warning: Retrying after connection reset by peer\nInstalled 150 packages in 3.1s\n + vllm==0.32.0\n",
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeoutError(read timed out)'\nSuccessfully installed vllm-0.32.0\n",
+        "Selecting previously unselected package liberror-perl.\nUnpacking liberror-perl (0.17029-2) ...\nSetting up git (1:2.43) ...\n",
+    ],
+)
+def test_an_installation_that_ended_well_tells_nothing(log: str) -> None:
+    assert diagnose(log) == []
+
+
+def test_systemds_own_timeout_is_no_download() -> None:
+    assert (
+        code(
+            "vllm-workstation.service: start operation timed out. Terminating.\nvllm-workstation.service: Failed with result 'timeout'."
+        )
+        == "START-TIMEOUT"
+    )
+
+
+def test_two_starts_in_a_row() -> None:
+    begin = "Starting vllm-workstation.service - vLLM...\n"
+    first = (
+        begin
+        + "ERROR:    [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use\n"
+        + "x\n" * 8
+    )
+    assert code(first + begin + LOADING + OOM) == "OOM-LOAD"
+
+
 HEALTHY = [
     "",
     "\n\n",
@@ -257,7 +295,10 @@ def test_every_row_is_met(row: Any) -> None:
             line = f"{word} {end} {' '.join(row.around[:1])}".replace("has 12.34", "has 14.34").replace(
                 " 12.34 GiB", " has 14.34 GiB"
             )
-            met |= {one.code for one in diagnose(before + line + "\n", most=99)}
+            met |= {
+                one.code
+                for one in diagnose(before + ("ERROR 11-22 10:11:12 " if before else "") + line + "\n", most=99)
+            }
     assert row.code in met
 
 

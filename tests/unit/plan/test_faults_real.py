@@ -1,4 +1,4 @@
-"""Other people's logs as they were posted, healthy ones among them: the right cause first, and none where nothing is wrong."""
+"""What other people's machines said, retold from their posts, healthy ones among them: the right cause first, and none where nothing is wrong."""
 
 from __future__ import annotations
 

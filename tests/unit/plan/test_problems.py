@@ -13,7 +13,7 @@ from plan.drift import Ours
 from plan.machine import Machine
 from plan.settings import Settings
 from plan.toml import table
-from tests.unit.machines import GALLERY, RTX_4090, changed, finished, machine
+from tests.unit.machines import GALLERY, RTX_4070_12, RTX_4090, changed, finished, machine
 
 DONE = finished(machine(RTX_4090))
 
@@ -217,10 +217,25 @@ def test_a_changed_setting_means_another_server(wishes: dict[str, Any]) -> None:
     assert "OTHER-START" in left(DONE, Settings(**wishes))
 
 
-def test_a_server_on_another_address_is_not_asked_on_loopback() -> None:
-    settings = Settings(host="192.168.1.5")
-    done = changed(finished(machine(RTX_4090), settings), "service", health=None)
+@pytest.mark.parametrize("host", ["192.168.1.5", "::", "::1", "0.0.0.0", "127.0.0.1"])
+def test_a_server_that_does_not_answer_where_it_listens_is_unhealthy(host: str) -> None:
+    settings = Settings(host=host)
+    done = finished(machine(RTX_4090), settings)
     assert left(done, settings) == []
+    assert left(changed(done, "service", health=None), settings) == ["UNHEALTHY"]
+
+
+def test_a_dead_server_is_told_where_the_choice_is_lost_too() -> None:
+    dead = unit(active="failed", pid=None, spec=None, started=None)
+    assert left(changed(dead, "releases", choice=None))[-1] == "STOPPED"
+
+
+def test_a_machine_that_served_on_a_gpu_does_not_become_another() -> None:
+    done = finished(machine(RTX_4070_12))
+    gone = changed(done, "gpu", devices=[], smi_path=None, driver=None)
+    assert [one.code for one in plan.make(gone, Settings()).refusals] == ["GPU-GONE"]
+    assert plan.make(gone, Settings(engine="cpu")).refusals == []
+    assert plan.make(machine(), Settings()).refusals == []
 
 
 def test_under_supervisord_the_running_plan_counts() -> None:
