@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 
 from plan import advice, faults, findings, problems
 from plan.converged import serving
@@ -11,7 +12,7 @@ from plan.evidence import Refusal
 from plan.findings import tell
 from plan.machine import Job, Machine
 from plan.plan import Plan
-from plan.portrait import portrait
+from plan.portrait import answer, portrait
 from plan.problems import Problem
 from plan.report import Diagnosis, Drift, HostReport, Report, State, Words
 from plan.settings import Settings
@@ -132,17 +133,34 @@ def _noted(machine: Machine, plan: Plan, known: set[str]) -> Iterator[Diagnosis]
 
 def _logs(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
     """Why the server does not serve, in its own words; nothing where it serves."""
-    if machine.logs is None or plan.refusals or serving(machine, settings, plan):
+    if machine.logs is None or _serves(machine, settings, plan):
         return
-    said = [machine.logs.server, *(job.log for job in _failed(machine.logs.jobs.values())), machine.logs.kernel]
-    told = {fault.code: fault for text in said if text for fault in reversed(faults.diagnose(text))}
+    server = machine.logs.server or ""
+    said = [server, *(job.log for job in _failed(machine)), _since(machine.logs.kernel or "", faults.began(server))]
+    told = {fault.code: fault for text in said for fault in reversed(faults.diagnose(text))}
     known = [fault for code, fault in told.items() if code != "UNKNOWN"]
     yield from (_fault(fault) for fault in known or told.values())
 
 
-def _failed(jobs: Iterable[Job]) -> list[Job]:
-    """Jobs that did not end well, the latest first."""
-    return sorted((job for job in jobs if job.state not in ("done", "running")), key=lambda job: -(job.ended or 0))
+def _serves(machine: Machine, settings: Settings, plan: Plan) -> bool:
+    """As planned; or, where there is only a refusal, at all."""
+    unit = machine.service.unit
+    at_all = machine.service.health == 200 and (unit is None or unit.active == "active")
+    return serving(machine, settings, plan) if plan.serve is not None else at_all
+
+
+def _since(kernel: str, start: str) -> str:
+    """Lines of the kernel from the last start on; both begin with the same form of time. An older fault is none of this start's."""
+    return "\n".join(line for line in kernel.splitlines() if not start or line[: len(start)] >= start)
+
+
+def _failed(machine: Machine) -> list[Job]:
+    """Jobs that did not end well since the server last answered, the latest first."""
+    told = answer(machine)
+    at = datetime.fromisoformat(told.at.replace("Z", "+00:00")).timestamp() if told and told.at else 0.0
+    jobs = machine.logs.jobs.values() if machine.logs else []
+    found = [job for job in jobs if job.state not in ("done", "running") and (job.ended or 0.0) >= at]
+    return sorted(found, key=lambda job: -(job.ended or 0))
 
 
 def _errors(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:

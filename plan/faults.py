@@ -62,6 +62,13 @@ def diagnose(text: str, most: int = 5) -> list[Fault]:
     return [_unknown(log, telling)] if (telling := log.telling()) else []
 
 
+def began(text: str) -> str:
+    """The time with which the last start in a journal begins, as journalctl -o short-iso writes it; empty where the log has none."""
+    first = next(iter(_last(_lines(text))), "")
+    found = re.match(r"\d{4}-\d\d-\d\dT[\d:]+[+-]\d{2}:?\d{2}", first)
+    return found.group() if found else ""
+
+
 def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     """In the order of the log, one of a code and of a family; general ones only where there is nothing else."""
     special = [hit for hit in hits if not hit[1].general] or hits
@@ -233,8 +240,13 @@ def _bare(line: str) -> str:
 def _last(lines: list[str]) -> list[str]:
     """The lines of the last start; where nothing follows its mark, those of the one before."""
     places = _offsets(lines)
-    found = [
-        bisect.bisect_right(places, mark.start()) - 1 for mark in expression(words().begin).finditer("\n".join(lines))
-    ]
-    firm = [number for place, number in enumerate(found) if place == 0 or number - found[place - 1] > CLOSE]
+    firm: list[int] = []
+    last = -CLOSE
+    for mark in expression(words().begin).finditer("\n".join(lines)):
+        number = bisect.bisect_right(places, mark.start()) - 1
+        if number - last > CLOSE or mark.group().startswith(
+            "Starting vllm-workstation"
+        ):  # systemd says it once a start
+            firm.append(number)
+        last = number
     return lines[firm[-1] :] if firm and firm[-1] < len(lines) - 1 else lines

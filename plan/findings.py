@@ -9,7 +9,9 @@ from typing import Any
 from plan.report import Actor, Diagnosis, Severity, Words
 from plan.toml import table
 
-OBEYED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+OBEYED = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 LONGEST = 1000  # characters of evidence
 DEFAULTS = {"severity": "error", "actor": "rerun", "risk": "none"}
 

@@ -47,6 +47,7 @@ def apart(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[
         drift_system.orphans,
         drift_system.packages,
         drift_server.taken,
+        drift_server.server,
         drift_server.disk,
     ]
     return _found(looks, machine, settings, plan, ours)

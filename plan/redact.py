@@ -9,7 +9,13 @@ from plan.machine import Machine
 from plan.report import HostReport
 
 # Not a version such as 12.8.4.1: those follow a package's name or a sign.
-ADDRESS = re.compile(r"(?<![\d.=v-])(?<!cu12 )(?<!cu13 )(?<!version )(?!127\.)[1-9]\d{1,2}(\.\d{1,3}){3}(?![\d.-]*\d)")
+ADDRESS = re.compile(
+    r"(?<![\d.v-])(?<!==)(?<!cu12 )(?<!cu13 )(?<!version )(?!127\.)[1-9]\d{1,2}(\.\d{1,3}){3}(?![\d.-]*\d)"
+)
+IPV6 = re.compile(
+    r"(?<![\w:.])(?:[0-9a-f]{1,4}:){3,7}(?:[0-9a-f]{1,4}|:)(?![\w:])|(?<![\w:.])[0-9a-f]{2,4}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{1,4}(?![\w:.])",
+    re.I,
+)
 TEXTS = {"evidence", "en", "zh", "url", "model"}  # fields that may tell; the others are our own words and figures
 HOME = re.compile(r"(?<![\w.])/(?:home|mnt/c/Users)/[^/\s:'\"]+")
 
@@ -41,5 +47,5 @@ def _names(host: str, number: int, machine: Machine | None) -> dict[str, str]:
 
 def _clean(text: str, names: dict[str, str]) -> str:
     for name, to in names.items():
-        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", to, text)
-    return ADDRESS.sub("ADDRESS", HOME.sub("~", text))
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-]|/\w+\.py)", to, text, flags=re.I)
+    return IPV6.sub("ADDRESS", ADDRESS.sub("ADDRESS", HOME.sub("~", text)))

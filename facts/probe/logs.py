@@ -20,7 +20,10 @@ SECRETS = (
     re.compile(
         r"(?i)((?:api[-_]?key|hf_token|access[-_]token|password|passwd|secret)[\"']?(?:\s*[:=]\s*|\s+(?=sk-))\[?[\"']?)(?!none\b|true\b|false\b)[^\s\"',\])}]+"
     ),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+    re.compile(r"(?<=://)[^/\s@]+(?=@)"),
+    re.compile(r"(?i)((?:authorization|cookie|x-api-key)[\"']?\s*:\s*[\"']?(?:basic |bearer )?)[^\s\"',]+"),
+    re.compile(r"(?i)([?&](?:token|key|sig|signature|access_token|x-amz-signature)=)[^&\s\"']+"),
+    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
 )
 
 

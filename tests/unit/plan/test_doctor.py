@@ -101,6 +101,34 @@ def test_the_log_tells_why() -> None:
     )
 
 
+def test_what_was_said_before_the_last_start_is_no_reason() -> None:
+    """An Xid of another day, a job that failed before the server answered."""
+    log = "2026-11-23T10:00:00+0000 pc systemd[1]: Starting vllm-workstation.service\n"
+    log += "2026-11-23T10:01:00+0000 pc vllm[2]: Application startup complete"
+    old = {"build": {"state": "failed", "ended": 5.0, "log": "No space left on device"}}
+    answered = '{"at": 9, "answers": [{"answer": "Paris", "seconds": 1, "tokens": 3}]}'
+    stopped = logged(
+        log, changed(unit(active="inactive", pid=None, spec=None, started=None), "service", answered=answered), **old
+    )
+    dead = stopped.service.model_copy(
+        update={"unit": unit(active="inactive", pid=None, spec=None, started=None).service.unit}
+    )
+    assert stopped.logs is not None
+    for when, wanted in (("2026-11-20", ["STOPPED"]), ("2026-11-24", ["XID", "STOPPED"])):
+        said = stopped.logs.model_copy(
+            update={
+                "kernel": f"{when}T09:00:00+0000 pc kernel: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus."
+            }
+        )
+        assert codes(seen(stopped.model_copy(update={"logs": said, "service": dead}))) == wanted
+
+
+def test_a_dead_server_is_told_beside_a_refusal() -> None:
+    dead = logged("ERROR: [Errno 98] address already in use")
+    refused = changed(dead, "system", arch="riscv64")
+    assert codes(seen(refused)) == ["ARCH", "PORT", "STOPPED"]
+
+
 def test_the_log_of_a_healthy_server_tells_nothing() -> None:
     assert codes(seen(logged("RuntimeError: CUDA error: an illegal memory access was encountered", DONE))) == []
 
@@ -225,13 +253,15 @@ def test_nothing_of_who_and_where_stays() -> None:
     held = changed(
         unit(active="failed"),
         "service",
-        port_holders=[{"pid": 9, "command": "/home/ops/x 192.168.1.7 pc-01.lab.example ops@pc-01"}],
+        port_holders=[
+            {"pid": 9, "command": "/home/ops/x 192.168.1.7 ip=10.0.0.5 2001:db8::17 PC-01.lab.example ops@pc-01"}
+        ],
     )
     named = Machine.model_validate({**held.model_dump(), "logs": {"hostname": "pc-01.lab.example"}})
     wanted = Settings()
     report = doctor.examine("pc-01.lab.example", named, wanted, plan.make(named, wanted), Ours())
     text = redact.redacted(report, 3, named).model_dump_json()
-    assert not re.search(r"/home|\bops\b|192\.168|lab\.example|pc-01", text), text
+    assert not re.search(r"/home|\bops\b|192\.168|10\.0\.0|2001:|(?i:lab\.example)|pc-01", text), text
     assert "host-3" in text and "127.0.0.1" in text
 
 

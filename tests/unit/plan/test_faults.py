@@ -286,6 +286,7 @@ def test_every_row_is_met(row: Any) -> None:
     ends = [
         "",
         " 12.34 GiB memory in use",
+        " 5.00 MiB of which 40.10 GiB is free",
         "error: try setting, failed: -12, requires, unexpected keyword argument, mismatch, not supported, failed, no such file, "
         "cannot open shared object, no matching distribution: on startup",
     ]

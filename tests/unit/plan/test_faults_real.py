@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.unit.recorded import REPOSITORY
 
 LOGS = [
     log
-    for name in ("real", "recorded")
+    for name in ("real", "recorded", "written")
     for log in parse((REPOSITORY / f"tests/data/faults/{name}.toml").read_text(encoding="utf-8"))["log"]
 ]
 
@@ -23,6 +24,13 @@ LOGS = [
 def test_a_posted_log(log: dict[str, Any]) -> None:
     found = diagnose(log["text"])
     assert (found[0].code if found else "") == log["code"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "tests/data/faults/healthy").iterdir()), ids=lambda path: str(path.stem)
+)
+def test_a_whole_log_of_a_machine_that_is_well(path: Path) -> None:
+    assert diagnose(path.read_text(encoding="utf-8")) == []
 
 
 def test_most_causes_were_met_in_posted_logs() -> None:

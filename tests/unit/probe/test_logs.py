@@ -26,6 +26,12 @@ from facts.probe import logs
         ("VLLM_API_KEY: sk-abc123DEF", "abc123"),
         ("https://user:abc123DEF@mirror.example/simple", "abc123"),
         ("api_key=sk-abc123DEF, port=1", "abc123"),
+        ("X-Api-Key: abc123DEF", "abc123"),
+        ("Authorization: Basic abc123DEF=", "abc123"),
+        ("https://abc123DEF@huggingface.co/x", "abc123"),
+        ("GET /x?token=abc123DEF&y=1", "abc123"),
+        ("Cookie: session=abc123DEF", "abc123"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc123DEF\n-----END OPENSSH PRIVATE KEY-----", "abc123"),
     ],
 )
 def test_secrets_do_not_leave_the_machine(said: str, secret: str) -> None:
