@@ -1,82 +1,97 @@
-"""The doctor on some hosts against one ssh round trip each, side by side: `python -m benchmarks.doctor INVENTORY [--rounds 5]`.
+"""The doctor against one ssh round trip running the same probe, side by side, for 1 and 16 hosts.
 
-The inventory is of pyinfra's; its hosts must be set up. The round trip is `ssh HOST true` on a new connection, all hosts at once.
+    ./run python benchmarks/doctor.py [HOSTS…]        # default 1 16; needs what tests/host needs
+
+Hosts are WSL look-alikes on this machine, started from one converged layer, all healthy. Printed: wall seconds (median of the
+interleaved runs), the controller's CPU seconds, and the ratios to the bare round trip (`ssh HOST true`, and the probe itself).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import runpy
 import statistics
-import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-PYINFRA = Path(sys.executable).parent / "pyinfra"
-Row = tuple[str, dict[str, Any]]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.noop import ROUNDS, converged, ssh_probe, timed
+from tests.host.faults.machines import HEALTHY
+from tests.host.lab import Host, Lab, missing
+from tests.host.product import inventory, run
 
-def main(argv: list[str] | None = None) -> None:
-    """Run both by turns, print medians and their ratio, and the same as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("inventory", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args(argv)
-    hosts = [row for row in runpy.run_path(str(options.inventory))["lab"] if isinstance(row, tuple)]
-    times: dict[str, list[float]] = {"ssh": [], "doctor": [], "pyinfra": []}
-    for _ in range(options.rounds):
-        times["ssh"].append(timed(lambda: ssh(hosts)))
-        times["doctor"].append(timed(lambda: pyinfra(options.inventory, "deploy/doctor.py")))
-        times["pyinfra"].append(timed(lambda: pyinfra(options.inventory, "exec", "--", "true")))
-    show(len(hosts), {name: statistics.median(found) for name, found in times.items()})
+Times = dict[str, tuple[float, float]]
 
 
-def timed(act: Any) -> float:
-    """Seconds that it takes."""
-    since = time.perf_counter()
-    act()
-    return time.perf_counter() - since
-
-
-def ssh(hosts: list[Row]) -> None:
-    """One new connection and `true` to each, all at once."""
-    with ThreadPoolExecutor(len(hosts)) as pool:
-        list(pool.map(_one, hosts))
-
-
-def _one(row: Row) -> None:
-    name, data = row
-    argv = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-    argv += ["-i", data["ssh_key"]] if data.get("ssh_key") else []
-    argv += [
-        "-p",
-        str(data.get("ssh_port", 22)),
-        f"{data.get('ssh_user', 'root')}@{data.get('ssh_hostname', name)}",
-        "true",
-    ]
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def pyinfra(*words: object) -> None:
-    """The command line; the doctor's exit code is what it found."""
-    argv = [str(PYINFRA), "-y", *map(str, words)]
-    subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def show(hosts: int, seconds: dict[str, float]) -> None:
-    """The table, and what it comes to."""
-    print("| hosts | ssh HOST true, all at once | pyinfra INVENTORY exec -- true | doctor | doctor / ssh |")
-    print("|---|---|---|---|---|")
-    ratio = seconds["doctor"] / seconds["ssh"]
+def main(counts: list[int]) -> None:
+    """Measure each number of hosts and print a table and JSON."""
+    why = missing()
+    if why:
+        sys.exit(f"cannot be measured here: {why}")
+    lab = Lab.start()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            hosts = converged(lab, max(counts), Path(name))
+            for host in hosts:
+                host.ssh(HEALTHY)
+            rows = {count: measured(lab, hosts[:count], Path(name)) for count in counts}
+    finally:
+        lab.stop()
+    print("| hosts | ssh true | ssh probe | doctor | doctor / ssh true | doctor / probe | controller CPU |")
+    print("|---|---|---|---|---|---|---|")
+    for count, row in rows.items():
+        bare, probe, doctor = (row[name][0] for name in ("ssh", "probe", "doctor"))
+        cpu = row["doctor"][1]
+        print(
+            f"| {count} | {bare:.2f} s | {probe:.2f} s | {doctor:.2f} s | {doctor / bare:.1f} | {doctor / probe:.1f} | {cpu:.2f} s |"
+        )
     print(
-        f"| {hosts} | {seconds['ssh']:.2f} s | {seconds['pyinfra']:.2f} s | {seconds['doctor']:.2f} s | {ratio:.1f} |"
+        json.dumps(
+            {
+                str(count): {name: {"wall_s": w, "cpu_s": c} for name, (w, c) in row.items()}
+                for count, row in rows.items()
+            }
+        )
     )
-    print(json.dumps({"hosts": hosts, "median_s": seconds}))
+
+
+def measured(lab: Lab, hosts: list[Host], folder: Path) -> Times:
+    """Median wall and CPU seconds of each, by turns."""
+    where = inventory(lab, folder, hosts, "ops")
+    actions: dict[str, Callable[[], object]] = {
+        "ssh": bare(lab, hosts),
+        "probe": ssh_probe(lab, hosts),
+        "doctor": lambda: healthy(lab, where),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
+    for _ in range(ROUNDS):
+        for name, action in actions.items():
+            found[name].append(timed(action))
+    return {
+        name: (statistics.median(wall for wall, _ in runs), statistics.median(cpu for _, cpu in runs))
+        for name, runs in found.items()
+    }
+
+
+def bare(lab: Lab, hosts: list[Host]) -> Callable[[], None]:
+    """`ssh HOST true` on new connections, all at once."""
+
+    def once() -> None:
+        options = f"-i {lab.ssh_key} -o UserKnownHostsFile={lab.known_hosts} -o LogLevel=ERROR"
+        lines = [f"ssh {options} ops@{host.address} true </dev/null >/dev/null &" for host in hosts]
+        lab.run(["bash", "-s"], text="\n".join([*lines, "wait"]))
+
+    return once
+
+
+def healthy(lab: Lab, where: Path) -> None:
+    """One run of the doctor, which must find nothing. Raises RuntimeError where it finds something."""
+    ended = run(lab, where, "deploy/doctor.py")
+    if ended.code:
+        raise RuntimeError(ended.text)
 
 
 if __name__ == "__main__":
-    main()
+    main([int(word) for word in sys.argv[1:]] or [1, 16])
