@@ -14,7 +14,7 @@ from plan.machine import Job, Machine
 from plan.plan import Plan
 from plan.portrait import answer, portrait
 from plan.problems import Problem
-from plan.report import Diagnosis, Drift, HostReport, Report, State, Words
+from plan.report import EXIT, Diagnosis, Drift, HostReport, Report, State, Words
 from plan.settings import Settings
 from plan.toml import table
 
@@ -44,20 +44,20 @@ def examine(name: str, machine: Machine, settings: Settings, plan: Plan, ours: O
 def report(name: str, found: list[Diagnosis], **told: object) -> HostReport:
     """Findings in their order and the state that follows from them, with what else is told."""
     ordered = _fewer(_ordered(found))
-    return HostReport.model_validate(
-        {
-            "name": name,
-            "state": _state(ordered),
-            "primary": ordered[0] if ordered else None,
-            "others": ordered[1:],
-            **told,
-        }
-    )
+    state = _state(ordered)
+    fields = {
+        "name": name,
+        "state": state,
+        "exit": EXIT[state],
+        "primary": ordered[0] if ordered else None,
+        "others": ordered[1:],
+    }
+    return HostReport.model_validate({**fields, **told})
 
 
 def unreachable(name: str, why: str) -> HostReport:
     """A machine that could not be asked."""
-    return HostReport(name=name, state="unreachable", primary=tell("UNREACHABLE", why))
+    return HostReport(name=name, state="unreachable", exit=EXIT["unreachable"], primary=tell("UNREACHABLE", why))
 
 
 def crashed(evidence: str) -> Diagnosis:

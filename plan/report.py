@@ -12,7 +12,8 @@ Severity = Literal[
 ]  # error: it does not serve, or will not after the next start; warning: it differs
 Actor = Literal["rerun", "person"]  # who mends it: deploy/full.py when it is run again, or somebody
 State = Literal["healthy", "rerun", "person", "unreachable"]
-EXIT: dict[State, int] = {"healthy": 0, "rerun": 1, "person": 2, "unreachable": 2}
+Exit = Literal[0, 1, 2]
+EXIT: dict[State, Exit] = {"healthy": 0, "rerun": 1, "person": 2, "unreachable": 2}
 
 
 class Told(BaseModel):
@@ -111,6 +112,7 @@ class HostReport(Told):
 
     name: str
     state: State
+    exit: Exit = 0  # what the doctor would end with for this machine alone
     primary: Diagnosis | None = None
     others: list[Diagnosis] = []
     system: str | None = None  # "Ubuntu 24.04 in WSL 2"
@@ -139,5 +141,5 @@ class Report(Told):
     made_at: str  # ISO 8601, UTC
     tool: str  # name and version of this project
     redacted: bool = False
-    exit: Literal[0, 1, 2]
+    exit: Exit
     hosts: list[HostReport]

@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from plan import doctor, redact
 from plan.findings import tell
-from plan.report import EXIT, HostReport, Report
+from plan.report import Exit, HostReport, Report
 from plan.settings import Settings
 from tasks import page, screen
 from tasks.workstation import Workstation
@@ -80,8 +80,8 @@ def _report(state: State) -> Report:
         missing = doctor.unreachable(host.name, "pyinfra could not log in (its own words stand on the terminal)")
         hosts.append(_told.get(host.name) or (redact.redacted(missing, number, None) if hidden else missing))
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    worst = max((EXIT[host.state] for host in hosts), default=0)
-    return Report(made_at=now, tool=TOOL, redacted=hidden, exit=worst, hosts=hosts)  # type: ignore[arg-type]
+    worst: Exit = max((host.exit for host in hosts), default=0)
+    return Report(made_at=now, tool=TOOL, redacted=hidden, exit=worst, hosts=hosts)
 
 
 def _write(report: Report, where: str) -> Report:
