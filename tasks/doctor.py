@@ -42,12 +42,12 @@ def failed(host: Host, settings: Settings, error: Exception) -> None:
 
 
 def _seen(ws: Workstation) -> HostReport:
-    seen = ws.look()
-    if seen is None:
+    """One look; only where that gave no machine, another that tells why."""
+    if ws.machine is not None and ws.plan is not None:
+        return doctor.examine(ws.host.name, ws.machine, ws.settings, ws.plan, ws.ours())
+    if ws.look() is None:
         return doctor.report(ws.host.name, [tell("PYTHON", "python3 is not installed")])
-    if ws.machine is None or ws.plan is None:
-        return doctor.report(ws.host.name, [doctor.crashed("what the machine answered could not be understood")])
-    return doctor.examine(ws.host.name, ws.machine, ws.settings, ws.plan, ws.ours())
+    return doctor.report(ws.host.name, [doctor.crashed("what the machine answered could not be understood")])
 
 
 def _redacted(ws: Workstation, report: HostReport) -> HostReport:
