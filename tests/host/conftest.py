@@ -24,6 +24,7 @@ def lab() -> Iterator[Lab]:
     if reason := missing():
         pytest.skip(reason)
     running = Lab.start()
+    running.reset()
     yield running
     running.stop()
 

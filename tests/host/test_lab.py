@@ -187,6 +187,17 @@ def test_memory(host: MakeHost) -> None:
     assert "MemTotal:       65536" in host(memory_mib=64).read("/proc/meminfo")
 
 
+def test_reset_undoes_what_a_killed_test_left(lab: Lab) -> None:
+    """Rules, the hub's faults and the nightly that is gone: a run killed by a power cut restores none of them."""
+    lab.drop_nightly()
+    lab.rule(lab.python_index, "overlay")
+    lab.hub.throttle("model.safetensors", 1)
+    lab.reset()
+    assert list(lab.settings.www.glob("download.pytorch.org/whl/nightly/cu128/torch/*dev20250804*"))
+    assert json.loads((lab.directory / "rules.json").read_text())[lab.python_index] == "pass"
+    assert lab.hub.load()["rate"] == {}
+
+
 def test_stop_leaves_nothing(lab: Lab) -> None:
     """A second lab, with its own tag, comes and goes."""
     script = (

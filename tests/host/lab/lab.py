@@ -74,9 +74,8 @@ class Lab(standins.Fixtures):
             was.write_text(_INOTIFY.read_text())
         _INOTIFY.write_text("1024")
         netns.create_lab(self.settings)
-        self._rules.replace(dict.fromkeys(self.registries.names, "pass") | STANDINS)
         self._log.path.unlink(missing_ok=True)
-        self.hub.reset()
+        self.reset()
         command = [sys.executable, "-m", "tests.host.lab.gateway", str(self.directory)]
         with (self.directory / "gateway.log").open("ab") as log:
             subprocess.Popen(
@@ -237,6 +236,12 @@ class Lab(standins.Fixtures):
         return self.lower[0] / "etc/ssl/certs/ca-certificates.crt"
 
     # --- the outside world
+
+    def reset(self) -> None:
+        """The outside world as it is at first: a run killed in the midst of a test left its own rules, faults and losses."""
+        self._rules.replace(dict.fromkeys(self.registries.names, "pass") | STANDINS)
+        self.hub.reset()
+        self.restore_nightly()
 
     def rule(self, name: str, rule: str) -> None:
         """Change what the gateway does with NAME (rules.py); hosts are told of a new name."""
