@@ -111,7 +111,8 @@ def _stop_failed(env: Dict[str, str]) -> None:
 
 def journal(env: Dict[str, str], since: float, count: int) -> List[str]:
     """The unit's last lines since a time."""
-    argv = ["journalctl", "--user-unit", UNIT, "--no-pager", "-o", "cat", "-n", str(count), "--since", "@%d" % since]
+    argv = ["journalctl", "--no-pager", "-o", "cat", "-n", str(count), "--since", "@%d" % since]
+    argv += common.probe("logs").matches(UNIT)
     done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 

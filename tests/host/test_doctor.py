@@ -81,7 +81,7 @@ def test_why_a_server_does_not_start(lab: Lab, served: Host, tmp_path: Path) -> 
     served.ssh("bash", user="ops", text=OUT_OF_MEMORY)
     (host,), ended = examined(lab, tmp_path, [served])
     codes = [host["primary"]["code"], *(one["code"] for one in host["others"])]
-    told = served.ssh("journalctl --user-unit vllm-workstation --no-pager -q -o short-iso -n 40", user="ops").stdout
+    told = served.ssh("journalctl -t vllm-workstation --no-pager -q -o short-iso -n 40", user="ops").stdout
     assert any(code.startswith("OOM") for code in codes), (codes, ended.text, told)
     assert ended.code in (1, 2)
 

@@ -48,6 +48,16 @@ def test_other_words_stay() -> None:
     )
 
 
+def test_lines_without_a_unit_are_asked_for_too() -> None:
+    """journald drops the unit from lines of a process that is gone when it looks; the identifier stays."""
+    user = f"_UID={os.getuid()}"
+    assert logs.matches("a.service") == [
+        *(user, "_SYSTEMD_USER_UNIT=a.service", "+", user, "USER_UNIT=a.service", "+", user, "SYSLOG_IDENTIFIER=a"),
+    ]
+    unit = (Path(logs.__file__).parents[2] / "plan/templates/vllm-workstation.service.j2").read_text()
+    assert "\nSyslogIdentifier=vllm-workstation\n" in unit
+
+
 def test_nothing_is_read_where_it_was_not_asked_for(tmp_path: Path) -> None:
     assert logs.observe({"root": str(tmp_path), "unit": "none"}) is None
 
