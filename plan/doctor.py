@@ -123,12 +123,20 @@ def _drifted(machine: Machine, plan: Plan, one: Problem) -> Diagnosis:
     return found
 
 
+NOTED = {"WSL-DRIVER": ". Remove it", "OWN-EXPORT": ". It is yours"}
+"""Notes of the plan that are findings, and where their evidence ends."""
+
+
 def _noted(machine: Machine, plan: Plan, known: set[str]) -> Iterator[Diagnosis]:
-    """Notes of the plan that are findings: a driver inside WSL that nobody has allowed us to remove; a warning while the GPU is seen."""
+    """What is the user's and stays: a driver inside WSL that nobody has allowed us to remove (a warning while the GPU is seen), another CUDA."""
     for note in plan.notes:
-        if note.code == "WSL-DRIVER" and note.code not in known:
-            found = tell("WSL-DRIVER", note.message.partition(". ")[0], actor="person")
-            yield found.model_copy(update={"severity": "warning"}) if machine.gpu.devices else found
+        unlike = (
+            note.code == "OWN-EXPORT" and plan.toolkit_version is None
+        )  # there is nothing yet that it could be other than
+        if note.code in NOTED and note.code not in known and not unlike:
+            found = tell(note.code, note.message.partition(NOTED[note.code])[0], actor="person")
+            seen = note.code == "WSL-DRIVER" and machine.gpu.devices
+            yield found.model_copy(update={"severity": "warning"}) if seen else found
 
 
 def _logs(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:

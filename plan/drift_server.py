@@ -59,20 +59,29 @@ def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
     """The process, its health, and whether systemd starts it again."""
     if plan.supervisor == "wsl-restart":
         return
-    if plan.serve is None:  # which start is right is not known yet
-        unit = machine.service.unit
-        if unit is not None and unit.load == "loaded" and unit.active != "active":
-            yield "STOPPED", f"the server does not run ({unit.active})"
-        return
-    why = converged.not_serving(machine, settings, plan)
+    why = converged.not_serving(machine, settings, plan) if plan.serve is not None else _stopped(machine)
     if why is not None:
         yield why
-    elif plan.supervisor == "systemd" and not converged.read(machine):
-        yield "RELOAD", "systemd has not read the unit as it is"
-    elif plan.supervisor == "systemd" and not converged.enabled(machine):
-        yield "DISABLED", "the unit is not started at boot"
-    if why is None and not converged.has_answered(machine, plan):
+    elif plan.supervisor == "systemd" and machine.service.unit and machine.service.unit.load == "loaded":
+        yield from _unready(machine)
+    if why is None and plan.serve is not None and not converged.has_answered(machine, plan):
         yield "ANSWER", "there is no record that this server has answered"
+
+
+def _stopped(machine: Machine) -> Wrong | None:
+    """All that can be said of the server while it is not known which start is right."""
+    unit = machine.service.unit
+    if unit is not None and unit.load == "loaded" and unit.active != "active":
+        return "STOPPED", f"the server does not run ({unit.active})"
+    return None
+
+
+def _unready(machine: Machine) -> Iterator[Wrong]:
+    """What systemd does not know of a server that runs."""
+    if not converged.read(machine):
+        yield "RELOAD", "systemd has not read the unit as it is"
+    elif not converged.enabled(machine):
+        yield "DISABLED", "the unit is not started at boot"
 
 
 def disk(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Wrong]:

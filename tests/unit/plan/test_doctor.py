@@ -67,6 +67,30 @@ def test_the_cause_comes_before_the_symptom() -> None:
     assert codes(seen(warned)) == ["STOPPED", "EXPORTS"]
 
 
+OLD_CUDA = {
+    "file": "/home/u/.bashrc",
+    "line": 1,
+    "text": "export PATH=/usr/local/cuda-11.8/bin:$PATH",
+    "version": "11.8",
+}
+
+
+def test_another_cuda_of_the_users_is_a_warning() -> None:
+    report = seen(changed(DONE, "exports", lines=[OLD_CUDA]))
+    assert codes(report) == ["OWN-EXPORT"] and report.state == "person"
+    assert report.primary and report.primary.severity == "warning" and report.primary.evidence.endswith("bin:$PATH'")
+    assert codes(seen(changed(machine(RTX_4090), "exports", lines=[OLD_CUDA]))) == ["NOT-SET-UP"]
+
+
+def test_a_running_unit_that_is_off_is_told_before_the_release_is_known() -> None:
+    """Without a recorded choice there is no start to compare with; what systemd lacks is known all the same."""
+    lost = changed(unit(enabled="disabled"), "releases", choice=None)
+    assert sorted(codes(seen(lost))) == ["CHOICE", "DISABLED"]
+    assert sorted(codes(seen(changed(unit(needs_reload=True), "releases", choice=None)))) == ["CHOICE", "RELOAD"]
+    gone = changed(unit(load="not-found", active="inactive", enabled=""), "releases", choice=None)
+    assert codes(seen(gone)) == ["CHOICE"]
+
+
 def test_a_port_in_other_hands_needs_a_person() -> None:
     taken = changed(unit(active="failed", pid=None), "service", port_holders=[{"pid": 9, "command": "nginx"}])
     unit_gone = taken.model_copy(
