@@ -129,11 +129,11 @@ NOTED = {"WSL-DRIVER": ". Remove it", "OWN-EXPORT": ". It is yours"}
 
 def _noted(machine: Machine, plan: Plan, known: set[str]) -> Iterator[Diagnosis]:
     """What is the user's and stays: a driver inside WSL that nobody has allowed us to remove (a warning while the GPU is seen), another CUDA."""
+    without_toolkit = (
+        {"OWN-EXPORT"} if plan.toolkit_version is None else set()
+    )  # nothing yet that it could be other than
     for note in plan.notes:
-        unlike = (
-            note.code == "OWN-EXPORT" and plan.toolkit_version is None
-        )  # there is nothing yet that it could be other than
-        if note.code in NOTED and note.code not in known and not unlike:
+        if note.code in NOTED and note.code not in known | without_toolkit:
             found = tell(note.code, note.message.partition(NOTED[note.code])[0], actor="person")
             seen = note.code == "WSL-DRIVER" and machine.gpu.devices
             yield found.model_copy(update={"severity": "warning"}) if seen else found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from plan import converged, service
 from plan.drift import Ours, Wrong
-from plan.machine import Machine
+from plan.machine import Machine, Unit
 from plan.plan import Plan
 from plan.settings import Settings
 
@@ -59,19 +59,20 @@ def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
     """The process, its health, and whether systemd starts it again."""
     if plan.supervisor == "wsl-restart":
         return
-    why = converged.not_serving(machine, settings, plan) if plan.serve is not None else _stopped(machine)
+    unit = machine.service.unit
+    loaded = unit if unit is not None and unit.load == "loaded" else None
+    why = converged.not_serving(machine, settings, plan) if plan.serve is not None else _stopped(loaded)
     if why is not None:
         yield why
-    elif plan.supervisor == "systemd" and machine.service.unit and machine.service.unit.load == "loaded":
+    elif plan.supervisor == "systemd" and loaded is not None:
         yield from _unready(machine)
     if why is None and plan.serve is not None and not converged.has_answered(machine, plan):
         yield "ANSWER", "there is no record that this server has answered"
 
 
-def _stopped(machine: Machine) -> Wrong | None:
+def _stopped(unit: Unit | None) -> Wrong | None:
     """All that can be said of the server while it is not known which start is right."""
-    unit = machine.service.unit
-    if unit is not None and unit.load == "loaded" and unit.active != "active":
+    if unit is not None and unit.active != "active":
         return "STOPPED", f"the server does not run ({unit.active})"
     return None
 

@@ -94,9 +94,8 @@ def test_a_lab(lab: Lab, served: Host, tmp_path: Path) -> None:
     text = where.read_text()
     gone = dict(lab.inventory_data(new, "ops"), ssh_hostname="10.255.255.1", ssh_connect_timeout=3)
     where.write_text(text.replace("lab = [", f"lab = [('gone', {gone!r}), ", 1))
-    ended = run(
-        lab, where, "deploy/doctor.py", "-y"
-    )  # without it pyinfra asks whether to go on without the one that is gone
+    # Without -y pyinfra asks whether to go on without the one that is gone.
+    ended = run(lab, where, "deploy/doctor.py", "-y")
     hosts = {host["name"]: host for host in json.loads((tmp_path / "out" / "report.json").read_text())["hosts"]}
     new.destroy()
     assert ended.code == 2, ended.text
