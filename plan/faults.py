@@ -15,6 +15,7 @@ from plan.fault_table import Row, expression, rows, words
 HEAD, TAIL, WIDTH = 50_000, 150_000, 2000  # characters kept of a longer log, and of a line
 NEAR = 12  # lines around one that are looked at with it
 CLOSE = 6  # lines between marks of one start
+EARLY = 200  # lines that journald may have put before the mark of their start
 TRIES = 40  # places of one word that are looked at
 EVIDENCE = 300  # characters
 TELLING = 3  # lines of a log that nobody knows
@@ -238,7 +239,7 @@ def _bare(line: str) -> str:
 
 
 def _last(lines: list[str]) -> list[str]:
-    """The lines of the last start; where nothing follows its mark, those of the one before."""
+    """The lines of the last start; all where the log shows none."""
     places = _offsets(lines)
     firm: list[int] = []
     last = -CLOSE
@@ -249,4 +250,18 @@ def _last(lines: list[str]) -> list[str]:
         ):  # systemd says it once a start
             firm.append(number)
         last = number
-    return lines[firm[-1] :] if firm and firm[-1] < len(lines) - 1 else lines
+    first = _early(lines, firm[-1]) if firm else 0
+    return lines[first:] if first < len(lines) - 1 else lines
+
+
+def _early(lines: list[str], mark: int) -> int:
+    """Where a start's own first lines begin.
+
+    journald may take in what a process wrote before systemd's "Starting", which was said first (13 of 60 starts on two busy
+    processors): so what stands between that and systemd's last word of the start before is this start's.
+    """
+    if "systemd[" not in lines[mark][:EVIDENCE]:
+        return mark
+    ours = range(mark - 1, max(-1, mark - EARLY), -1)
+    before = next((number for number in ours if "systemd[" in lines[number][:EVIDENCE]), None)
+    return mark if before is None or "]: Start" in lines[before] else before + 1

@@ -126,6 +126,32 @@ def test_the_last_start_decides() -> None:
     assert code(second + "\n" + "x\n" * 20 + first) == "OOM-LOAD"
 
 
+def test_lines_that_journald_took_in_before_their_start() -> None:
+    """As seen on a busy host: a process writes, and systemd's "Starting", which was said first, comes after it."""
+    line = "2026-11-23T15:12:36+0000 pc systemd[62]: "
+    starting, failed = (
+        f"{line}Starting vllm-workstation.service - vLLM...\n",
+        f"{line}Failed to start vllm-workstation.service.\n",
+    )
+    ended = f"{line}vllm-workstation.service: Main process exited, code=exited, status=1/FAILURE\n"
+    own = journal(LOADING + OOM) + "\n"
+    assert (
+        code(
+            starting
+            + journal("ModuleNotFoundError: No module named 'x'")
+            + "\n"
+            + ended
+            + failed
+            + own
+            + starting
+            + ended
+            + failed
+        )
+        == "OOM-LOAD"
+    )
+    assert code(starting + own + ended + failed + starting + ended + failed) != "OOM-LOAD"
+
+
 def test_what_a_stopped_server_says_last_is_no_fault() -> None:
     stop = "INFO 11-22 11:00:00 [core.py:1454] [shutdown] EngineCore: trigger received signal=SIGTERM\n"
     stop += "ERROR 11-22 11:00:00 [async_llm.py:906] vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.\n"
