@@ -66,9 +66,9 @@ def base(ws: Workstation) -> None:
     check.python(ws, name="Find python3")
     own.files(ws, name="Own what is ours")
     own.processes(ws, name="End what nothing supervises")
+    packages.no_driver(ws, name="Keep Linux drivers out of WSL")
     check.machine(ws, name="Check the machine")
     packages.present(ws, name="Install build tools")
-    packages.no_driver(ws, name="Keep Linux drivers out of WSL")
     tools.present(ws, name="Install our tools")
     pinned.present(ws, name="Try how much host memory can be pinned")
     release.chosen(ws, name="Choose the vLLM release")
@@ -112,11 +112,13 @@ def end(ws: Workstation) -> None:
 
 def doctor() -> None:
     """Only look. Ends the process after the last host, before pyinfra asks whether to change something."""
-    wanted = _settings()
+    wanted = None
     try:
+        wanted = _settings()
         ws = _workstation(wanted, repair=False)
-        ws.logs, ws.hashes, ws.sudo_password = True, wanted.thorough, True  # nothing is changed: sudo is not needed
-        physician.see(ws)
+        password, ws.sudo_password = ws.sudo_password, True  # to look needs no sudo; to mend what is found may
+        ws.logs, ws.hashes = True, wanted.thorough
+        physician.see(ws, password)
     except Exception as error:  # one host's trouble is its own
         physician.failed(host, wanted, error)
     physician.finish(state)

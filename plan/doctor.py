@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
-from plan import advice, faults, findings, problems
-from plan.converged import serving
+from plan import advice, causes, findings, platform, problems
 from plan.drift import Ours
 from plan.evidence import Refusal
 from plan.findings import tell
-from plan.machine import Job, Machine
+from plan.machine import Machine
 from plan.plan import Plan
-from plan.portrait import answer, portrait
+from plan.portrait import portrait
 from plan.problems import Problem
 from plan.report import EXIT, Diagnosis, Drift, HostReport, Report, State, Words
 from plan.settings import Settings
 from plan.toml import table
 
 MOST = 3  # findings of one code that are listed apart
-SYMPTOMS = ("STOPPED", "UNHEALTHY", "OTHER-START", "ANSWER", "NOT-SET-UP")  # a log may tell why
 
 
-def examine(name: str, machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> HostReport:
-    """The report of a machine that could be looked at. Never raises for anything that a machine can be: a check that fails is a finding."""
+def examine(
+    name: str, machine: Machine, settings: Settings, plan: Plan, ours: Ours, password: bool = True
+) -> HostReport:
+    """The report of a machine that could be looked at. Never raises for anything that a machine can be: a check that fails is a finding.
+
+    `password`: whether sudo's password is given to the next run, where it asks for one.
+    """
     found: list[Diagnosis] = []
     wrong: list[Problem] = []
-    for check in (_refusals, _problems, _logs, _errors, _holes):
+    for check in (_refusals, _problems, causes.told, _errors, _holes):
         try:
             found += check(machine, settings, plan, ours)
         except Exception as error:
@@ -38,7 +40,18 @@ def examine(name: str, machine: Machine, settings: Settings, plan: Plan, ours: O
     except Exception as error:
         found.append(crashed(f"portrait: {type(error).__name__}: {error}"))
         told = {}
-    return report(name, found, changes=_changes(wrong), **told)
+    return report(name, found if password else _by_sudo(machine, found), changes=_changes(wrong), **told)
+
+
+def _by_sudo(machine: Machine, found: list[Diagnosis]) -> list[Diagnosis]:
+    """Findings with what a re-run needs besides: a password, or sudo at all."""
+    refusal = platform.sudo(machine)
+    if refusal is None or all(one.actor == "person" for one in found):
+        return found
+    if not machine.system.sudo.present:
+        return [*found, _refused(refusal)]
+    again, by_password = findings.again(), findings.again("password")
+    return [one.model_copy(update={"fix": by_password}) if one.fix == again else one for one in found]
 
 
 def report(name: str, found: list[Diagnosis], **told: object) -> HostReport:
@@ -74,7 +87,8 @@ def _state(found: list[Diagnosis]) -> State:
 def _ordered(found: list[Diagnosis]) -> list[Diagnosis]:
     """Errors before warnings, causes before what they cause; what a re-run takes away with its cause needs no person."""
     codes = {one.code for one in found if one.actor == "rerun"}
-    settled = [one.model_copy(update={"actor": "rerun"}) if findings.caused(one.code, codes) else one for one in found]
+    mended = {"actor": "rerun", "fix": findings.again()}
+    settled = [one.model_copy(update=mended) if findings.caused(one.code, codes) else one for one in found]
     return sorted(settled, key=lambda one: (one.severity != "error", findings.rank(one.code)))
 
 
@@ -98,16 +112,17 @@ def _refused(one: Refusal) -> Diagnosis:
 
 
 def _wrong(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
-    if plan.refusals:
-        return problems.apart(machine, settings, plan, ours)
-    return problems.find(machine, settings, plan, ours)
+    """What differs from the plan, apart from what could not be looked at: that is not missing."""
+    look = problems.apart if plan.refusals else problems.find
+    unseen, rows = set(machine.errors), {row["code"]: row for row in table("problems")["problem"]}
+    return [one for one in look(machine, settings, plan, ours) if not unseen & set(rows[one.code]["subjects"])]
 
 
 def _problems(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
     """What differs from the plan; on a machine that was never set up that is one thing."""
     wrong = _wrong(machine, settings, plan, ours)
     if not problems.set_up_once(machine):
-        if not plan.refusals:
+        if not plan.refusals and not {"releases", "service"} & set(machine.errors):
             yield tell("NOT-SET-UP", f"{machine.releases.root} holds no server")
         wrong = [one for one in wrong if one.code in ("ORPHAN", "DPKG", "PORT", "DISK", "WSL-DRIVER", "OWNER")]
     for one in wrong:
@@ -139,38 +154,6 @@ def _noted(machine: Machine, plan: Plan, known: set[str]) -> Iterator[Diagnosis]
             yield found.model_copy(update={"severity": "warning"}) if seen else found
 
 
-def _logs(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
-    """Why the server does not serve, in its own words; nothing where it serves."""
-    if machine.logs is None or _serves(machine, settings, plan):
-        return
-    server = machine.logs.server or ""
-    said = [server, *(job.log for job in _failed(machine)), _since(machine.logs.kernel or "", faults.began(server))]
-    told = {fault.code: fault for text in said for fault in reversed(faults.diagnose(text))}
-    known = [fault for code, fault in told.items() if code != "UNKNOWN"]
-    yield from (_fault(fault) for fault in known or told.values())
-
-
-def _serves(machine: Machine, settings: Settings, plan: Plan) -> bool:
-    """As planned; or, where there is only a refusal, at all."""
-    unit = machine.service.unit
-    at_all = machine.service.health == 200 and (unit is None or unit.active == "active")
-    return serving(machine, settings, plan) if plan.serve is not None else at_all
-
-
-def _since(kernel: str, start: str) -> str:
-    """Lines of the kernel from the last start on; both begin with the same form of time. An older fault is none of this start's."""
-    return "\n".join(line for line in kernel.splitlines() if not start or line[: len(start)] >= start)
-
-
-def _failed(machine: Machine) -> list[Job]:
-    """Jobs that did not end well since the server last answered, the latest first."""
-    told = answer(machine)
-    at = datetime.fromisoformat(told.at.replace("Z", "+00:00")).timestamp() if told and told.at else 0.0
-    jobs = machine.logs.jobs.values() if machine.logs else []
-    found = [job for job in jobs if job.state not in ("done", "running") and (job.ended or 0.0) >= at]
-    return sorted(found, key=lambda job: -(job.ended or 0))
-
-
 def _errors(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
     """Subjects that could not be looked at."""
     if any(one.code == "PROBE" for one in plan.refusals):
@@ -183,22 +166,8 @@ def _holes(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
     """Known holes of the release that nothing keeps from mattering."""
     open_ = [one for one in portrait(machine, settings, plan)["vulnerabilities"] if one.compensated is None]
     if open_ and not plan.refusals:
-        yield tell("VULNERABLE", ", ".join(f"{one.id} ({one.severity})" for one in open_))
-
-
-def _fault(fault: faults.Fault) -> Diagnosis:
-    """A cause that a log tells."""
-    base = tell("UNKNOWN", fault.evidence)
-    again = tell("STOPPED", "").risk
-    return base.model_copy(
-        update={
-            "code": fault.code,
-            "actor": "person" if fault.person and fault.code != "UNKNOWN" else "rerun",
-            "cause": Words(en=fault.cause, zh=fault.cause_zh),
-            "fix": Words(en=fault.fix, zh=fault.fix_zh),
-            "risk": again,
-        }
-    )
+        which = "auto" if settings.vllm_release == "auto" else ""
+        yield tell("VULNERABLE", ", ".join(f"{one.id} ({one.severity})" for one in open_), which=which)
 
 
 def _changes(wrong: list[Problem]) -> list[Words]:

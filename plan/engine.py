@@ -108,9 +108,10 @@ def broken_gpu(machine: Machine) -> Refusal | None:
 
 def _wsl_broken(machine: Machine) -> Refusal:
     drivers = platform.driver_packages(machine)
-    inside = f" Remove the Linux driver inside WSL first: sudo apt-get purge {' '.join(drivers)}." if drivers else ""
+    purge = f"set remove_wsl_driver = True, or sudo apt-get purge {' '.join(drivers)}"
+    inside = f"Remove the Linux driver inside WSL first: {purge}." if drivers else ""
     return Refusal(
         code="WSL-GPU",
         message=f"Windows offers a GPU to WSL, but nvidia-smi says: {machine.gpu.error or 'nothing (it is missing)'}.",
-        remedy=f"{inside.strip()} In Windows: update the NVIDIA driver, then wsl --update and wsl --shutdown, and run this again.".strip(),
+        remedy=f"{inside} In Windows: update the NVIDIA driver, then wsl --update and wsl --shutdown, and run this again.".strip(),
     )

@@ -70,6 +70,12 @@ def began(text: str) -> str:
     return found.group() if found else ""
 
 
+def ended(text: str) -> bool:
+    """Whether the last server in a log served and was then stopped because somebody asked for it."""
+    log = Log(text)
+    return log.end < len(log.low)
+
+
 def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     """In the order of the log, one of a code and of a family; general ones only where there is nothing else."""
     special = [hit for hit in hits if not hit[1].general] or hits
@@ -265,3 +271,7 @@ def _early(lines: list[str], mark: int) -> int:
     ours = range(mark - 1, max(-1, mark - EARLY), -1)
     before = next((number for number in ours if "systemd[" in lines[number][:EVIDENCE]), None)
     return mark if before is None or "]: Start" in lines[before] else before + 1
+
+
+def kernel(text: str) -> list[Fault]:
+    return diagnose(text)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
 from plan.report import Actor, Diagnosis, Severity, Words
 from plan.toml import table
 
-OBEYED = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-LONGEST = 1000  # characters of evidence
 DEFAULTS = {"severity": "error", "actor": "rerun", "risk": "none"}
 
 
@@ -34,32 +29,38 @@ def severity(code: str) -> Severity:
     return found
 
 
-def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None) -> Diagnosis:
-    """The finding in full. `fix`: an English sentence that names this machine's values, which goes before the table's."""
+def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None, which: str = "") -> Diagnosis:
+    """The finding in full. `fix`: an English sentence that names this machine's values, which goes before the table's.
+
+    `which`: the row's `fix_WHICH` instead of its `fix`.
+    """
     row = rows()[code]
     who: Actor = actor or row["actor"]
     return Diagnosis(
         code=code,
         severity=row["severity"],
         actor=who,
-        evidence=plain(evidence),
+        evidence=evidence,
         cause=Words(en=row["cause"], zh=row["cause_zh"]),
-        fix=_fix(row, who, fix),
+        fix=_fix(row, who, fix, which),
         risk=Words(**table("findings")["risks"][row["risk"]]),
     )
 
 
-def plain(text: str) -> str:
-    """Text without what a terminal or a page would obey: control characters, and marks that turn the direction of writing."""
-    text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
-    return OBEYED.sub("", text.replace("\r\n", "\n").replace("\t", " "))
+def again(how: str = "rerun") -> Words:
+    """What to do where deploy/full.py mends it. `how`: rerun, or password where sudo asks for one."""
+    words = table("findings")["fixes"][how]
+    return Words(en=words["en"] + ".", zh=words["zh"] + "。")
 
 
-def _fix(row: dict[str, Any], actor: Actor, fix: str) -> Words:
-    again = table("findings")["fixes"]["rerun"]
+def _fix(row: dict[str, Any], actor: Actor, fix: str, which: str) -> Words:
     if actor == "rerun":
-        return Words(en=again["en"] + ".", zh=again["zh"] + "。")
-    return Words(en=fix or row.get("fix", again["en"]) + ".", zh=row.get("fix_zh", again["zh"]) + "。")
+        return again()
+    name = f"fix_{which}" if which else "fix"
+    return Words(
+        en=(fix or row.get(name) or again().en.rstrip(".")) + ".",
+        zh=row.get(f"{name}_zh", again().zh.rstrip("。")) + "。",
+    )
 
 
 def caused(code: str, among: set[str]) -> set[str]:

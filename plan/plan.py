@@ -87,8 +87,10 @@ def make(machine: Machine, settings: Settings, sudo_password: bool = False, keep
     refusals = [r for r in platform.refusals(machine) if not (r.code == "SUDO" and sudo_password)]
     refusals += [r for r in (_root_on_windows(machine, settings),) if r]
     chosen = engine.choose(machine, settings) if not refusals else None
-    if refusals or chosen is None or isinstance(chosen, Refusal):
-        return Plan(**base, refusals=[*refusals, *([chosen] if isinstance(chosen, Refusal) else [])])
+    if isinstance(chosen, Refusal):
+        return Plan(**base, refusals=[chosen], purge=_purge(machine, settings))
+    if refusals or chosen is None:
+        return Plan(**base, refusals=refusals)
     return _for_engine(machine, settings, base, *chosen)
 
 
@@ -118,10 +120,10 @@ def _for_choice(machine: Machine, settings: Settings, base: dict[str, Any]) -> P
     picked = next((c for c in suiting if choice and c.release.name == choice.release), suiting[0])
     wanted = toolkit.choose(machine, settings, picked.release.cuda) if base["engine"] == "cuda" else None
     version = toolkit.installed(machine, wanted) if wanted else None
-    drivers = platform.driver_packages(machine) if machine.wsl.version else []
+    drivers = _drivers(machine)
     base |= {
         "packages": _packages(machine, base["supervisor"], picked),
-        "purge": drivers if settings.remove_wsl_driver else [],
+        "purge": _purge(machine, settings),
         "toolkit": wanted,
         "toolkit_version": version,
         "release": picked.release if choice else None,
@@ -152,6 +154,16 @@ def _with_service(
     texts = service.files(machine, settings, base["supervisor"], base["model"], start)
     base["reasons"] = [*base["reasons"], *start.reasons]
     return Plan(**base, serve=start, files=texts)
+
+
+def _drivers(machine: Machine) -> list[str]:
+    """Linux drivers that have no place here."""
+    return platform.driver_packages(machine) if machine.wsl.version else []
+
+
+def _purge(machine: Machine, settings: Settings) -> list[str]:
+    """Those of them that may go. They may be why there is no plan: they hide the GPU."""
+    return _drivers(machine) if settings.remove_wsl_driver else []
 
 
 def _pin_probe(machine: Machine, suiting: list[Candidate]) -> int | None:

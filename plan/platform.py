@@ -55,11 +55,11 @@ def driver_packages(machine: Machine) -> list[str]:
 
 def refusals(machine: Machine) -> list[Refusal]:
     """Why this machine cannot be set up at all."""
-    return [r for r in (_wsl1(machine), _unsupported(machine), _arch(machine), _sudo(machine), _unseen(machine)) if r]
+    return [r for r in (_wsl1(machine), _unsupported(machine), _arch(machine), sudo(machine), _unseen(machine)) if r]
 
 
 def _unseen(machine: Machine) -> Refusal | None:
-    failed = [name for name in ("packages", "service") if name in machine.errors]
+    failed = [name for name in ("packages", "service", "gpu", "wsl") if name in machine.errors]
     if not failed:
         return None
     words = "; ".join(f"{name}: {machine.errors[name]}" for name in failed)
@@ -102,11 +102,12 @@ def _arch(machine: Machine) -> Refusal | None:
     )
 
 
-def _sudo(machine: Machine) -> Refusal | None:
-    sudo, user = machine.system.sudo, machine.system.user.name
-    if sudo.root or sudo.passwordless:
+def sudo(machine: Machine) -> Refusal | None:
+    """Why packages cannot be installed by this login; None where they can."""
+    may, user = machine.system.sudo, machine.system.user.name
+    if may.root or may.passwordless:
         return None
-    if sudo.present:
+    if may.present:
         return Refusal(
             code="SUDO",
             message=f"user {user} may not use sudo without a password here, and packages must be installed.",

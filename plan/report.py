@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from plan.plain import plain
 
 VERSION: Literal[1] = 1  # of this form; it grows when a field changes its meaning or goes
 Severity = Literal[
@@ -17,9 +19,14 @@ EXIT: dict[State, Exit] = {"healthy": 0, "rerun": 1, "person": 2, "unreachable":
 
 
 class Told(BaseModel):
-    """Base of everything that is told: immutable, and nothing unknown in it."""
+    """Base of everything that is told: immutable, nothing unknown in it, and no text that a terminal would obey."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        return plain(value) if isinstance(value, str) else value
 
 
 class Words(Told):

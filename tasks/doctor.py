@@ -10,51 +10,78 @@ from paramiko import SSHException
 from pydantic import ValidationError
 from pyinfra import logger
 from pyinfra.api import Host, State
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import DeployError, PyinfraError
 
 from plan import doctor, redact
 from plan.findings import tell
+from plan.machine import Machine
 from plan.report import Exit, HostReport, Report
 from plan.settings import Settings
 from tasks import page, screen
 from tasks.workstation import Workstation
 
 LOST = (PyinfraError, OSError, EOFError, SSHException)  # what a connection that breaks raises
+NO_LOGIN = "pyinfra could not log in (its own words stand on the terminal)"
 TOOL = "vllm-workstation 0.1.0"
 _told: dict[str, HostReport] = {}
 _settings: dict[str, Settings] = {}
 
 
-def see(ws: Workstation) -> None:
-    """Look at one host, once; whatever happens there becomes a finding."""
-    _settings[ws.host.name] = ws.settings
-    _told[ws.host.name] = _redacted(ws, _seen(ws))
+def see(ws: Workstation, password: bool) -> None:
+    """Look at one host, once; whatever happens there becomes a finding. `password`: whether one was given for sudo."""
+    _remember(ws.host, ws.settings, _seen(ws, password), ws.machine)
 
 
-def failed(host: Host, settings: Settings, error: Exception) -> None:
-    """Remember a host whose look itself came to nothing: the connection's fault, or ours."""
-    _settings[host.name] = settings
+def failed(host: Host, settings: Settings | None, error: Exception) -> None:
+    """Remember a host whose look itself came to nothing: the connection's fault, a bad setting of that host's, or ours."""
     words = f"{type(error).__name__}: {error}"[:300]
-    lost = isinstance(error, LOST)
-    _told[host.name] = (
-        doctor.unreachable(host.name, words) if lost else doctor.report(host.name, [doctor.crashed(words)])
-    )
+    if isinstance(error, DeployError):
+        told = doctor.report(host.name, [tell("SETTING", str(error))])
+    elif isinstance(error, LOST):
+        told = doctor.unreachable(host.name, words)
+    else:
+        told = doctor.report(host.name, [doctor.crashed(words)])
+    _remember(host, settings, told)
 
 
-def _seen(ws: Workstation) -> HostReport:
+def _remember(host: Host, settings: Settings | None, report: HostReport, machine: Machine | None = None) -> None:
+    _settings[host.name] = settings or _rest(host)
+    _told[host.name] = _shown(host, report, machine)
+
+
+def _rest(host: Host) -> Settings:
+    """Where and how to tell, of a host with a bad setting."""
+    data = host.data.dict()  # type: ignore[no-untyped-call]
+    where = data.get("report")
+    return Settings(report=where if isinstance(where, str) else "", redact=_hides(host))
+
+
+def _seen(ws: Workstation, password: bool) -> HostReport:
     """One look; only where that gave no machine, another that tells why."""
     if ws.machine is not None and ws.plan is not None:
-        return doctor.examine(ws.host.name, ws.machine, ws.settings, ws.plan, ws.ours())
-    if ws.look() is None:
+        return doctor.examine(ws.host.name, ws.machine, ws.settings, ws.plan, ws.ours(), password)
+    answer = ws.look()
+    if answer is None:
         return doctor.report(ws.host.name, [tell("PYTHON", "python3 is not installed")])
-    return doctor.report(ws.host.name, [doctor.crashed("what the machine answered could not be understood")])
+    why = [f"{subject}: {words}" for subject, words in (answer.get("errors") or {}).items()]
+    crashed = [doctor.crashed(one) for one in why or ["what the machine answered could not be understood"]]
+    return doctor.report(ws.host.name, crashed)
 
 
-def _redacted(ws: Workstation, report: HostReport) -> HostReport:
-    if not ws.settings.redact:
+def _shown(host: Host, report: HostReport, machine: Machine | None = None) -> HostReport:
+    """The report as it may be told: with redact = True without who and where, by the host's place in the inventory."""
+    if not _hides(host):
         return report
-    number = [host.name for host in ws.host.state.inventory].index(ws.host.name) + 1
-    return redact.redacted(report, number, ws.machine)
+    lab: dict[str, str] = {}
+    for number, one in enumerate(host.state.inventory, 1):
+        address = str(one.data.get("ssh_hostname") or "")
+        lab |= {name: f"host-{number}" for name in (one.name, address) if name}
+    return redact.redacted(report, int(lab[host.name].removeprefix("host-")), machine, lab)
+
+
+def _hides(host: Host) -> bool:
+    """Whether this host asks for it; what cannot be understood does not tell."""
+    return host.data.get("redact") not in (None, False, "", "false", "False", "no", "0", 0)
 
 
 def finish(state: State) -> None:
@@ -67,20 +94,19 @@ def finish(state: State) -> None:
         report = _write(report, folder)
     try:
         screen.show(report)
-    except OSError as error:  # nobody reads, or a full disk
-        logger.error(f"the findings could not be printed: {error.strerror}. Use --data report=FOLDER.")
+    except (OSError, ValueError) as error:  # nobody reads, a full disk, or a terminal that knows only some characters
+        logger.error(
+            f"the findings could not be printed: {getattr(error, 'strerror', None) or error}. Use --data report=FOLDER."
+        )
     sys.exit(report.exit)
 
 
 def _report(state: State) -> Report:
-    hidden = any(settings.redact for settings in _settings.values())
-    hosts = []
     asked = [host for host in state.inventory if state.is_host_in_limit(host)]
-    for number, host in enumerate(asked, 1):
-        missing = doctor.unreachable(host.name, "pyinfra could not log in (its own words stand on the terminal)")
-        hosts.append(_told.get(host.name) or (redact.redacted(missing, number, None) if hidden else missing))
+    hosts = [_told.get(host.name) or _shown(host, doctor.unreachable(host.name, NO_LOGIN)) for host in asked]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     worst: Exit = max((host.exit for host in hosts), default=0)
+    hidden = any(_hides(host) for host in asked)
     return Report(made_at=now, tool=TOOL, redacted=hidden, exit=worst, hosts=hosts)
 
 
@@ -95,7 +121,7 @@ def _write(report: Report, where: str) -> Report:
         _replace(path, report.model_dump_json(indent=1) + "\n")
         if not only:
             _replace(folder / "report.html", page.html(report))
-    except (OSError, RuntimeError) as error:  # RuntimeError: no such user's home
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no such user's home
         logger.error(
             f"report = {where} could not be written: {getattr(error, 'strerror', None) or error}. Name a folder that you can write to."
         )

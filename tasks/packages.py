@@ -53,12 +53,15 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
 @task
 def no_driver(ws: Workstation) -> Iterator[StringCommand]:
     """
-    Remove Linux NVIDIA drivers from inside WSL, where `remove_wsl_driver` allows it.
+    Remove Linux NVIDIA drivers from inside WSL, where `remove_wsl_driver` allows it: before anything is refused for the GPU that they hide.
 
     + ws: the host
     """
-    if ws.plan is None or ws.plan.refusals or not ws.plan.purge:
+    if ws.plan is None or ws.machine is None or not ws.plan.purge:
         host.noop("no driver to remove")
         return
+    if ws.machine.packages.interrupted:
+        yield ws.as_root(f"{CONFIGURE} || true")
     yield ws.as_root(APT, "purge", *(QuoteString(name) for name in ws.plan.purge))
     ws.forget()
+    ws.remember_more()

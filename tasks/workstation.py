@@ -99,12 +99,19 @@ class Workstation:
 
     def remember(self) -> None:
         """Keep what is wrong now as what was wrong at first; only once, and only where this machine was set up before."""
-        if self.plan is None or self.plan.refusals:  # nothing can be judged yet
+        if (
+            self.plan is None
+            or self.machine is None
+            or self.first is not None
+            or not problems.set_up_once(self.machine)
+        ):
             return
-        if self.first is None and self.machine is not None and problems.set_up_once(self.machine):
+        if not self.plan.refusals:
             self.first = self.problems()
-            if self.repair and self.plan is not None:
+            if self.repair:
                 self.hashes = problems.suspects(self.machine, self.plan)
+        elif self.plan.purge:  # the rest can be judged without the driver
+            self.first = problems.apart(self.machine, self.settings, self.plan, self.ours())
 
     def remember_more(self) -> None:
         """Add what could not be judged before the release was known."""

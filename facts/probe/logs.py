@@ -5,33 +5,15 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 from typing import Any, Dict, List, Optional
 
 from . import shell
+from .secrets import clean
 
 LINES = 1500  # of the server's journal
 BYTES = 200000  # of one log, its end
 KERNEL = "Xid|oom-kill|Out of memory|dxg|NVRM|EXT4-fs error|I/O error"
 JOBS = ("build", "weights", "start")
-SECRETS = (
-    re.compile(r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[\w-]{8,})"),
-    re.compile(r"(?i)(?<=bearer )[^\s'\"]+"),
-    re.compile(
-        r"(?i)((?:api[-_]?key|hf_token|access[-_]token|password|passwd|secret)[\"']?(?:\s*[:=]\s*|\s+(?=sk-))\[?[\"']?)(?!none\b|true\b|false\b)[^\s\"',\])}]+"
-    ),
-    re.compile(r"(?<=://)[^/\s@]+(?=@)"),
-    re.compile(r"(?i)((?:authorization|cookie|x-api-key)[\"']?\s*:\s*[\"']?(?:basic |bearer )?)[^\s\"',]+"),
-    re.compile(r"(?i)([?&](?:token|key|sig|signature|access_token|x-amz-signature)=)[^&\s\"']+"),
-    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
-)
-
-
-def clean(text: str) -> str:
-    """The text with tokens, keys and passwords in URLs replaced by ***."""
-    for pattern in SECRETS:
-        text = pattern.sub(lambda found: (found.group(1) if found.re.groups else "") + "***", text)
-    return text
 
 
 def tail(path: str, count: int = BYTES) -> Optional[str]:

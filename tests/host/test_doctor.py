@@ -15,10 +15,11 @@ from tests.host.product import BIG, Run, inventory, run
 
 pytestmark = pytest.mark.host
 ROOT = "/home/ops/.local/share/vllm-workstation"
-# Every file of the machine with its bytes' count and times, apart from what the system itself goes on writing.
+# Everything on the machine: files with bytes' count and times, folders without; apart from what the system itself goes on writing.
 TREE = (
-    "find / -xdev -not -path '/proc/*' -not -path '/run/*' -not -path '/sys/*' -not -path '/dev/*' -not -path '/tmp/*' "
-    "-not -path '/var/log/*' -not -path '/var/lib/systemd/*' -not -type d -printf '%p %s %C@ %m %u\\n' | sort"
+    "find / /tmp /dev/shm -xdev -not -path '/proc/*' -not -path '/run/*' -not -path '/sys/*' -not -path '/dev/pts*' "
+    "-not -path '/var/log/journal/*' -not -path '/var/log/*tmp' -not -path '/var/log/lastlog' -not -path '/var/log/auth.log' -not -path '*sshd.log' "
+    r"-not -path '/var/log/syslog' -not -path '/var/lib/systemd/*' \( -type d -printf '%p %m %u\n' -o -printf '%p %s %C@ %m %u\n' \) | sort"
 )
 
 OUT_OF_MEMORY = """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plan.findings import rank
 from plan.settings import Settings
 from plan.toml import table
 from tests.host.faults import Fault
@@ -93,20 +94,25 @@ def _examined(machines: Machines, machine: Host, faults: list[Fault]) -> list[st
     )
     if told is None:
         return [f"the doctor left no report: {ended.text[-2000:]}"]
-    found = [one["code"] for one in [told["primary"], *told["others"]] if one]
-    first = {code for fault in faults for code in (fault.primary or next(iter(fault.codes), ""),) if code}
-    wrong = []
-    if bool(found) != bool(first) or not set(found[:1]) <= first:
-        wrong.append(f"the doctor starts with {found[:1]} of {found}, not with {sorted(first)}")
-    missing = ({code for fault in faults for code in fault.codes} | first) - set(found)
-    if missing:
-        wrong.append(f"the doctor does not find {sorted(missing)}, but {found}")
+    findings = [one for one in [told["primary"], *told["others"]] if one]
+    found, first = [one["code"] for one in findings], _expected(faults, findings)
+    codes = {code for fault in faults for code in (*fault.codes, fault.primary) if code}
+    wrong = [] if found[:1] == first else [f"the doctor starts with {found[:1]} of {found}, not with {first}"]
+    if codes - set(found):
+        wrong.append(f"the doctor does not find {sorted(codes - set(found))}, but {found}")
     persons = {row["code"] for row in table("problems")["problem"] if not row.get("step")}
     persons |= {fault.primary for fault in faults if not fault.codes}  # named, and left to a person
-    least = 0 if not first else 2 if (first | set(missing)) & persons else 1
-    if ended.code < least or told["state"] != {0: "healthy", 1: "rerun", 2: "person"}[ended.code]:
-        wrong.append(f"the doctor ended with {ended.code} and {told['state']}, not {least}")
+    wanted = 0 if not first else 2 if codes & persons else 1
+    if ended.code != wanted or told["state"] != {0: "healthy", 1: "rerun", 2: "person"}[ended.code]:
+        wrong.append(f"the doctor ended with {ended.code} and {told['state']}, not {wanted}: {findings}")
     return wrong
+
+
+def _expected(faults: list[Fault], found: list[dict[str, Any]]) -> list[str]:
+    """The code to start with: of the faults' own ones an error before a warning, then a cause before what it causes."""
+    severity = {one["code"]: one["severity"] for one in found}
+    first = {fault.primary or next(iter(fault.codes), "") for fault in faults} - {""}
+    return sorted(first, key=lambda code: (severity.get(code) != "error", rank(code)))[:1]
 
 
 def doctor(machines: Machines, machine: Host, **settings: Any) -> tuple[dict[str, Any] | None, Run]:

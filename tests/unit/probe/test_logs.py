@@ -6,46 +6,7 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
 from facts.probe import logs
-
-
-@pytest.mark.parametrize(
-    ("said", "secret"),
-    [
-        ("Authorization: Bearer sk-abc123DEF", "abc123"),
-        ("curl -H 'authorization: bearer sk-abc123DEF' x", "abc123"),
-        ("HF_TOKEN=hf_abc123DEFghijk", "abc123"),
-        ("--api-key sk-abc123DEF --port 1", "abc123"),
-        ("--api-key=sk-abc123DEF", "abc123"),
-        ("non-default args: {'api_key': ['sk-abc123DEF'], 'port': 1}", "abc123"),
-        ("{'api_key': 'sk-abc123DEF'}", "abc123"),
-        ('{"api_key": "sk-abc123DEF"}', "abc123"),
-        ("VLLM_API_KEY=sk-abc123DEF", "abc123"),
-        ("VLLM_API_KEY: sk-abc123DEF", "abc123"),
-        ("https://user:abc123DEF@mirror.example/simple", "abc123"),
-        ("api_key=sk-abc123DEF, port=1", "abc123"),
-        ("X-Api-Key: abc123DEF", "abc123"),
-        ("Authorization: Basic abc123DEF=", "abc123"),
-        ("https://abc123DEF@huggingface.co/x", "abc123"),
-        ("GET /x?token=abc123DEF&y=1", "abc123"),
-        ("Cookie: session=abc123DEF", "abc123"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc123DEF\n-----END OPENSSH PRIVATE KEY-----", "abc123"),
-    ],
-)
-def test_secrets_do_not_leave_the_machine(said: str, secret: str) -> None:
-    told = logs.clean("before " + said + " after")
-    assert secret not in told and told.startswith("before ") and "***" in told
-
-
-def test_other_words_stay() -> None:
-    text = "the API key is compared; api_key is not set; require_api_key = True; bearer of news; hf_hub 1.0"
-    assert (
-        logs.clean(text).replace("***", "") != ""
-        and "compared" in logs.clean(text)
-        and "hf_hub 1.0" in logs.clean(text)
-    )
 
 
 def test_lines_without_a_unit_are_asked_for_too() -> None:
