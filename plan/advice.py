@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import configparser
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from plan.machine import Machine
+from plan import windows
+from plan.machine import Machine, Weights
 from plan.plan import LOOPBACK, Plan
 from plan.report import Advice, Words
 from plan.settings import Settings
@@ -17,7 +17,6 @@ from plan.toml import table
 
 GIB = 1 << 30
 Row = tuple[str, dict[str, Any]]
-Windows = dict[str, str]  # `section.key` of .wslconfig, lower case
 
 
 def advice(machine: Machine, settings: Settings, plan: Plan) -> list[Advice]:
@@ -39,74 +38,60 @@ def advice(machine: Machine, settings: Settings, plan: Plan) -> list[Advice]:
     ]
 
 
-def wslconfig(machine: Machine) -> Windows | None:
-    """Windows' .wslconfig; None where it was not seen."""
-    text = machine.logs.wslconfig if machine.logs else None
-    if text is None:
-        return None
-    parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
-    try:
-        parser.read_string(text.lstrip("\ufeff"))
-    except configparser.Error:
-        return {}
-    return {
-        f"{section}.{key}".lower(): (value or "").strip()
-        for section in parser
-        for key, value in parser[section].items()
-    }
+def _part(key: str, name: str, **values: Any) -> dict[str, str]:
+    """A part of a text in both languages, as values `key` and `key_zh` of the whole."""
+    row = table("advice")["part"][name]
+    return {key: row["en"].format(**values), f"{key}_zh": row["zh"].format(**values)}
+
+
+def _pinned(plan: Plan) -> float:
+    """GiB of the model that the plan keeps in host memory."""
+    chosen = [one.fitting for one in plan.candidates if plan.release and one.release.name == plan.release.name]
+    return next((one.fit.pinned_gib for one in chosen if one), 0.0)
 
 
 def _memory(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
-    """WSL's memory against what the plan keeps in it."""
-    numbers, ram = table("advice")["numbers"], (machine.system.memory.total_mib or 0) / 1024
-    fits = [
-        one.fitting.fit
-        for one in plan.candidates
-        if one.fitting and plan.release and one.release.name == plan.release.name
-    ]
-    pinned = fits[0].pinned_gib if fits else 0.0
-    want = max(numbers["least_gib"], math.ceil(pinned + numbers["spare_gib"]))
-    if not machine.wsl.version or not ram or ram >= want - 1:
+    """WSL's memory against what the plan keeps in it: nothing is told where that is nothing."""
+    ram, pinned, config = (machine.system.memory.total_mib or 0) / 1024, _pinned(plan), windows.seen(machine)
+    numbers, told = table("advice")["numbers"], (config or {}).get("wsl2.memory")
+    need = math.ceil(pinned + numbers["spare_gib"])
+    enough = need if told else max(need, int(numbers["least_gib"]))
+    if not machine.wsl.version or not ram or not pinned or ram >= enough - 1:
         return
-    told = (wslconfig(machine) or {}).get("wsl2.memory")
-    how, how_zh = (
-        (f"memory={told}", f"memory={told}") if told else ("half of Windows' by default", "預設為 Windows 的一半")
-    )
+    most = enough if told else math.floor(2 * ram - numbers["windows_gib"])
     swap = (machine.system.memory.swap_mib or 0) / 1024
-    yield (
-        "WSL-MEMORY",
-        {
-            "ram": ram,
-            "swap": swap,
-            "pinned": pinned,
-            "want": int(want),
-            "swap_want": max(8, round(swap)),
-            "how": how,
-            "how_zh": how_zh,
-        },
-    )
+    values: dict[str, Any] = {"ram": ram, "swap": swap, "pinned": pinned, "small": "", "small_zh": ""}
+    values |= _how(config, told) | _write(ram, min(enough, most), max(8, round(swap)), config is not None and not told)
+    yield "WSL-MEMORY", values | (_part("small", "small", need=need) if most < need else {})
+
+
+def _how(config: windows.Config | None, told: str | None) -> dict[str, str]:
+    """Whence WSL has its memory: half of Windows', unless memory= says another number."""
+    return _part("how", "told" if told else "half_maybe" if config is None else "half", told=told)
+
+
+def _write(ram: float, want: int, swap: int, known: bool) -> dict[str, str]:
+    """What to write, GiB; no memory= where WSL gains none by it. `known`: Windows' own memory is, as memory= is not set."""
+    name = "swap_only" if want < ram + 1 else "write" if known else "write_at_most"
+    return _part("write", name, want=want, windows=table("advice")["numbers"]["windows_gib"], swap_want=swap)
 
 
 def _keep(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
     """Windows ends a distribution that no window shows."""
-    if not machine.wsl.version:
-        return
-    config = wslconfig(machine)
-    wanted = ("general.instanceidletimeout", "wsl2.vmidletimeout")
-    lacking = [key for key in wanted if not (config or {}).get(key, "").startswith("-")]
-    if not lacking:
-        return
-    names = " and ".join(key.partition(".")[2] for key in lacking)
-    now = "No .wslconfig was seen from here." if config is None else f"Not set: {names}."
-    now_zh = "從這裡看不到 .wslconfig。" if config is None else f"尚未設定：{names.replace(' and ', '、')}。"
-    yield "WSL-KEEP", {"now": now, "now_zh": now_zh}
+    config = windows.seen(machine)
+    wanted = {"general.instanceidletimeout": "instanceIdleTimeout", "wsl2.vmidletimeout": "vmIdleTimeout"}
+    lacking = [name for key, name in wanted.items() if not (config or {}).get(key, "").startswith("-")]
+    if machine.wsl.version and lacking:
+        names = {"names": " and ".join(lacking), "names_zh": "、".join(lacking)}
+        yield "WSL-KEEP", _part("now", "unseen" if config is None else "lacking", **names)
 
 
 def _lan(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
-    """Others reach WSL only with mirrored networking."""
-    mirrored = (wslconfig(machine) or {}).get("wsl2.networkingmode", "").lower() == "mirrored"
-    if machine.wsl.version and settings.host not in LOOPBACK and not mirrored:
-        yield "WSL-LAN", {"host": settings.host, "port": settings.port}
+    """Others reach WSL only with mirrored networking, and through a firewall that cannot be seen from inside."""
+    if machine.wsl.version and settings.host not in LOOPBACK:
+        code = "WSL-FIREWALL" if windows.mirrored(machine) else "WSL-LAN"
+        rule = table("advice")["commands"]["firewall"].format(port=settings.port)
+        yield code, {"host": settings.host, "rule": rule}
 
 
 def _update(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
@@ -121,9 +106,12 @@ def _update(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
 
 
 def _disk(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
-    """Weights on a Windows disk."""
-    if machine.wsl.version and plan.model and plan.model.directory.startswith("/mnt/"):
-        yield "WSL-DISK", {"directory": plan.model.directory, "gib": (plan.model.bytes or 0) / GIB}
+    """Weights on a Windows disk. What a directory of the user's own takes is known where its files were seen."""
+    if plan.model and windows.holds(machine, plan.model.directory):
+        there = machine.weights.get(plan.model.directory) or Weights()
+        gib = (plan.model.bytes or sum(file.size for file in there.files.values())) / GIB
+        size = _part("size", "size" if gib >= 0.05 else "size_unknown", gib=gib)
+        yield "WSL-DISK", {"directory": plan.model.directory} | size
 
 
 def _driver(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:

@@ -19,6 +19,7 @@ from plan import (
     serve,
     service,
     toolkit,
+    windows,
     wslconf,
 )
 from plan.candidates import Candidate
@@ -233,7 +234,7 @@ def _wsl_conf(machine: Machine) -> str | None:
 
 
 def _root_on_windows(machine: Machine, settings: Settings) -> Refusal | None:
-    if not (machine.wsl.version and settings.root.startswith("/mnt/")):
+    if not windows.holds(machine, settings.root):
         return None
     return Refusal(
         code="WINDOWS-DISK",
@@ -270,7 +271,7 @@ def _notes(
                 message=f"{base['model'].served} on the processor: it is not gpt-oss-20b, which needs an NVIDIA GPU.",
             )
         )
-    if base["model"].kind == "directory" and machine.wsl.version and base["model"].directory.startswith("/mnt/"):
+    if base["model"].kind == "directory" and windows.holds(machine, base["model"].directory):
         notes.append(
             Note(
                 code="SLOW-DISK",

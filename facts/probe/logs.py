@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from typing import Any, Dict, List, Optional
 
-from . import shell
+from . import shell, windows
 from .secrets import clean
 
 LINES = 1500  # of the server's journal
@@ -70,12 +69,6 @@ def _json(text: Optional[str]) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def wslconfig() -> Optional[str]:
-    """Windows' .wslconfig of the one user who has one; None where there is none, several, or no Windows."""
-    found: List[str] = glob.glob("/mnt/c/Users/*/.wslconfig")
-    return shell.read(found[0], 1 << 16) if len(found) == 1 else None
-
-
 def observe(query: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     """Everything of this subject; None where it was not asked for."""
     if not query.get("logs"):
@@ -87,5 +80,5 @@ def observe(query: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         "server": clean(text) if text else None,
         "kernel": kernel(),
         "jobs": jobs(root),
-        "wslconfig": wslconfig(),
+        "wslconfig": windows.wslconfig(),
     }
