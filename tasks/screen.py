@@ -19,6 +19,7 @@ STATES = {
     "unreachable": ("red", "not reached"),
 }
 MANY = 4  # hosts from which on the healthy ones get a line each
+LONG = 400  # characters of the primary's evidence; all of them stand in the report's files
 OTHERS = 5  # findings below the primary
 
 
@@ -42,10 +43,10 @@ def _panel(host: HostReport) -> Panel:
     parts: list[RenderableType] = [_facts(host)]
     if host.primary:
         parts += [Text(), _finding(host.primary)]
-    parts += [_line(one) for one in host.others[:OTHERS]]
+    parts += [line for one in host.others[:OTHERS] for line in _lines(one)]
     if len(host.others) > OTHERS:
         parts.append(Text(f"and {len(host.others) - OTHERS} more; --data report=FOLDER writes all", "dim"))
-    parts += [Text(f"advice: {one.text.en}", "dim") for one in host.advice[:3]]
+    parts += _advice(host)
     parts += _security(host) + _since(host)
     return Panel(
         Group(*parts),
@@ -82,16 +83,27 @@ def _finding(one: Diagnosis) -> RenderableType:
     colour = "red" if one.severity == "error" else "yellow"
     more = f" (and {one.also} more)" if one.also else ""
     table = Table.grid(padding=(0, 2))
-    table.add_row(Text(one.severity, colour), Text(f"{one.code}: {one.evidence}{more}", "bold"))
+    evidence = one.evidence if len(one.evidence) <= LONG else one.evidence[:LONG] + "…"
+    table.add_row(Text(one.severity, colour), Text(f"{one.code}: {evidence}{more}", "bold"))
     for name, words in (("cause", one.cause), ("fix", one.fix), ("risk", one.risk)):
         table.add_row(name, Text(words.en))
     return table
 
 
-def _line(one: Diagnosis) -> Text:
+def _lines(one: Diagnosis) -> list[Text]:
+    """A finding below the primary in one line, and under it what a person is to do."""
     more = f" (and {one.also} more)" if one.also else ""
-    text = f"{one.severity}  {one.code}: {one.evidence[:200]}{more}"
-    return Text(text + (f" -> {one.fix.en}" if one.actor == "person" else ""))
+    told = f"{one.severity}  {one.code}{more}: {' '.join(one.evidence.split())}"
+    fix = [Text(f"  -> {one.fix.en}")] if one.actor == "person" else []
+    return [Text(told, no_wrap=True, overflow="ellipsis"), *fix]
+
+
+def _advice(host: HostReport) -> list[RenderableType]:
+    """In full where nothing is wrong; else it can wait, and only its names are told."""
+    if host.primary is None or not host.advice:
+        return [Text(f"advice: {one.text.en}", "dim") for one in host.advice[:3]]
+    names = ", ".join(one.code for one in host.advice)
+    return [Text(f"advice: {names}; --data report=FOLDER writes all", "dim")]
 
 
 def _security(host: HostReport) -> list[RenderableType]:

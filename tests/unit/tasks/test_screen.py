@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from plan.findings import tell
-from plan.report import Report
+from plan.report import Advice, Report, Words
 from tasks import screen
 from tests.unit.tasks import reports
 
@@ -29,6 +29,20 @@ def test_every_host_fits_a_screen(example: object, width: int) -> None:
     assert width < 80 or len(text.splitlines()) <= 40
     if host.primary:
         assert host.primary.code in text and "fix" in text and "risk" in text
+
+
+def test_many_long_findings_fit_a_screen() -> None:
+    """Seven findings of a thousand characters and four pieces of advice: what a person must do is still there."""
+    long = "x" * 300 + " and 192 words\n" * 50
+    found = [
+        tell(code, long, fix="Close what uses the card")
+        for code in ("VRAM", "PORT", "DISK", "KEY", "UNIT", "LINGER", "EXPORTS")
+    ]
+    advice = [Advice(code=f"WSL-{n}", text=Words(en=long, zh=long)) for n in range(4)]
+    host = reports.port_taken().model_copy(update={"primary": found[0], "others": found[1:], "advice": advice})
+    text = shown(reports.report(host))
+    assert len(text.splitlines()) <= 40 and text.count("-> ") == 2, text
+    assert all(one.code in text for one in [*found[:6], *advice]) and "and 1 more" in text
 
 
 def test_healthy_hosts_of_a_lab_get_a_line_each() -> None:
