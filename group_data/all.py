@@ -39,5 +39,5 @@ start_timeout = 1800  # seconds until a start that has not answered counts as fa
 
 # --- what is said
 report = ""  # a folder on this computer for run.json (full, repair) or report.json and report.html (doctor); a name in .json: only that file
-redact = False  # True keeps home, user and host names and addresses out of what the doctor tells
+redact = False  # True replaces home, user and host names and addresses in what the doctor tells
 thorough = False  # True lets the doctor read every library and weight whole (minutes)
