@@ -30,6 +30,11 @@ PREFIX = re.compile(
 CALM = re.compile(r"(?:^|[\s\[(])(INFO|DEBUG|WARNING|ERROR|CRITICAL|FATAL)(?=[\s:\]])")
 NESTED = re.compile(r"\b(?:ERROR|CRITICAL)\b(?= \d\d-\d\d| - )")
 WIDE = 200  # characters in which it stands
+LEVELS = (("ERROR", "ERROR "), ("CRITICAL", "ERROR "), ("INFO", "INFO "), ("DEBUG", "INFO "), ("WARNING", "INFO "))
+LEVEL = {
+    "ERROR ": re.compile(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+"),
+    "INFO ": re.compile(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+"),
+}
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
@@ -195,9 +200,15 @@ class Log:
             word in line for line in self.low[self.served : self.end] for word in words().ended
         ):
             return []
-        failed = [n for n in range(self.served + 1, self.end) if self._loud(self.message(n)) and not self.quiet(n)]
-        causes = [n for n in failed if not any(word in self.low[n] for word in words().symptoms)]
-        return (causes or failed)[-TELLING:]
+        failed: list[int] = []
+        causes: list[int] = []
+        for number in range(self.end - 1, self.served, -1):  # from the end: a long log need not be read whole
+            if self._loud(self.message(number)) and not self.quiet(number):
+                failed.append(number)
+                causes += [] if any(word in self.low[number] for word in words().symptoms) else [number]
+                if len(causes) == TELLING:
+                    break
+        return (causes or failed)[:TELLING][::-1]
 
     def _loud(self, line: str) -> bool:
         """Whether a line speaks of a failure; a traceback's frames do not."""
@@ -234,8 +245,8 @@ def _lines(text: str) -> list[str]:
 
 def _bare(line: str) -> str:
     """The message of a line; its level stays where it is an error's."""
-    level = "ERROR " if re.search(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+", line[:120]) else ""
-    level = level or ("INFO " if re.search(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+", line[:120]) else "")
+    head = line[:120]
+    level = next((told for word, told in LEVELS if word in head and LEVEL[told].search(head)), "")
     for _ in range(6):
         shorter = PREFIX.sub("", line)
         if shorter == line:
