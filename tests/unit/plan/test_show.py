@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from deploy.command import main
 from plan import show
-from plan.__main__ import main
 from plan.settings import Settings
 from tests.unit.machines import GALLERY
 from tests.unit.recorded import REPOSITORY
