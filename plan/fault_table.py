@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from plan.evidence import How
 from plan.toml import table
 
-TABLES = ("faults_install", "faults_machine", "faults_memory", "faults_start")
+TABLES = ("faults_install", "faults_machine", "faults_memory", "faults_start", "faults_system")
 
 
 class Row(BaseModel):
@@ -47,6 +47,7 @@ class Words(BaseModel):
     stops: tuple[str, ...]
     installed: str
     ended: tuple[str, ...]
+    ours: str
     failing: str
     fault: list[dict[str, Any]]
 

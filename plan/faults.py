@@ -35,6 +35,9 @@ LEVEL = {
     "ERROR ": re.compile(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+"),
     "INFO ": re.compile(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+"),
 }
+# Of a kernel: "Killed process 42 (chrome)", "task=chrome,pid=42", "reaped process 42 (chrome)", "Xid …, name=chrome,".
+NAMED = re.compile(r"(?:[Kk]illed process \d+ \(|reaped process \d+ \(|\btask=|\bname=)([^),]*)")
+ASKED = re.compile(r"invoked oom-killer")
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
@@ -81,6 +84,20 @@ def ended(text: str) -> bool:
     return log.end < len(log.low)
 
 
+def kernel(text: str) -> list[Fault]:
+    """Causes in a kernel's lines: what it did to a server of ours or said of the card. Never UNKNOWN: it says much that is nothing here."""
+    lines = [line for line in _lines(text) if _concerns(line)]
+    return [fault for fault in diagnose("\n".join(lines)) if fault.code != "UNKNOWN"]
+
+
+def _concerns(line: str) -> bool:
+    """Whether a kernel's line is not about a program that is named and is not ours; who only asked for memory is not the one that was ended."""
+    if ASKED.search(line):
+        return False
+    named = NAMED.search(line)
+    return named is None or named.group(1) == "<unknown>" or expression(words().ours).search(named.group(1)) is not None
+
+
 def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     """In the order of the log, one of a code and of a family; general ones only where there is nothing else."""
     special = [hit for hit in hits if not hit[1].general] or hits
@@ -107,7 +124,7 @@ def _fault(row: Row, line: str) -> Fault:
 
 def _unknown(log: Log, telling: list[int]) -> Fault:
     lines = "\n".join(log.message(number)[: EVIDENCE // TELLING] for number in telling)
-    return Fault(**words().fault[0], evidence=lines, person=True)
+    return Fault(**words().fault[0], evidence=lines)  # a re-run first; who comes back reports it
 
 
 class Log:
@@ -282,7 +299,3 @@ def _early(lines: list[str], mark: int) -> int:
     ours = range(mark - 1, max(-1, mark - EARLY), -1)
     before = next((number for number in ours if "systemd[" in lines[number][:EVIDENCE]), None)
     return mark if before is None or "]: Start" in lines[before] else before + 1
-
-
-def kernel(text: str) -> list[Fault]:
-    return diagnose(text)
