@@ -155,8 +155,8 @@ def started(lab: Lab, where: Path) -> subprocess.Popen[str]:
 
 
 def at_work(machine: Host, job: str) -> bool:
-    """Wait until JOB runs on the machine, half a minute at most."""
-    script = f"for i in $(seq 300); do pgrep -u ops -f 'job-run .* {job} ' && exit 0; sleep 0.1; done; exit 1"
+    """Wait until JOB runs on the machine, two minutes at most: others may keep the processors busy."""
+    script = f"for i in $(seq 1200); do pgrep -u ops -f 'job-run .* {job} ' && exit 0; sleep 0.1; done; exit 1"
     return machine.ssh(script, check=False).returncode == 0
 
 
