@@ -50,8 +50,17 @@ def _by_sudo(machine: Machine, found: list[Diagnosis]) -> list[Diagnosis]:
         return found
     if not machine.system.sudo.present:
         return [*found, _refused(refusal)]
-    again, by_password = findings.again(), findings.again("password")
-    return [one.model_copy(update={"fix": by_password}) if one.fix == again else one for one in found]
+    return [one.model_copy(update={"fix": _with_password(one.fix)}) if one.actor == "rerun" else one for one in found]
+
+
+def _with_password(fix: Words) -> Words:
+    """What to do, where sudo asks for a password that was not given."""
+    if fix == findings.again():
+        return findings.again("password")
+    return Words(
+        en=f"{fix.en} sudo asks for a password here: add --use-sudo-password.",
+        zh=f"{fix.zh}此處 sudo 需要密碼：請加上 --use-sudo-password。",
+    )
 
 
 def report(name: str, found: list[Diagnosis], **told: object) -> HostReport:

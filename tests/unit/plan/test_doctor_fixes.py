@@ -92,6 +92,19 @@ def test_a_rerun_that_needs_a_password_says_so() -> None:
     assert examined(sudo(passwordless=True), False).primary == report.primary
 
 
+def test_a_cause_from_the_log_tells_of_the_password_too() -> None:
+    said: dict[str, Any] = {
+        "hostname": "pc",
+        "server": "torch.OutOfMemoryError: CUDA out of memory.",
+        "kernel": None,
+        "jobs": {},
+        "wslconfig": None,
+    }
+    report = examined(Machine.model_validate({**sudo().model_dump(), "logs": said}), False)
+    first = report.primary
+    assert first and first.code == "OOM-LOAD" and "experts" in first.fix.en and "--use-sudo-password" in first.fix.en
+
+
 def test_a_rerun_that_cannot_work_without_sudo_needs_a_person() -> None:
     report = examined(sudo(present=False), False)
     assert report.state == "person" and "SUDO" in codes(report)
