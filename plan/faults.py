@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
@@ -41,7 +41,7 @@ LOUD = re.compile(
 
 
 class Fault(BaseModel):
-    """A cause. `repair`: what deploy/full.py does about it; None where it cannot, and then `person` is True."""
+    """A cause. `repair`: what deploy/full.py does about it; None where it cannot; then `person` is True, save for UNKNOWN."""
 
     model_config = ConfigDict(frozen=True)
     code: str
@@ -54,10 +54,11 @@ class Fault(BaseModel):
     fix_zh: str = ""
 
 
-def diagnose(text: str, most: int = 5) -> list[Fault]:
-    """Causes of what went wrong, the root first; empty where nothing did; one UNKNOWN with the most telling lines where no row knows it."""
+def diagnose(text: str, most: int = 5, codes: Container[str] | None = None) -> list[Fault]:
+    """Causes (of these codes), the root first; empty where nothing went wrong; one UNKNOWN with the most telling lines where no row knows it."""
     log = Log(text)
-    found = _ranked([hit for row in rows() if (hit := log.first(row)) is not None])
+    among = [row for row in rows() if codes is None or row.code in codes]
+    found = _ranked([hit for row in among if (hit := log.first(row)) is not None])
     if found:
         return [_fault(row, log.message(number)) for number, row in found[:most]]
     return [_unknown(log, telling)] if (telling := log.telling()) else []
@@ -96,7 +97,7 @@ def _fault(row: Row, line: str) -> Fault:
 
 def _unknown(log: Log, telling: list[int]) -> Fault:
     lines = "\n".join(log.message(number)[: EVIDENCE // TELLING] for number in telling)
-    return Fault(**words().fault[0], evidence=lines, person=True)
+    return Fault(**words().fault[0], evidence=lines)
 
 
 class Log:
@@ -120,11 +121,15 @@ class Log:
         return _offsets(self.low[number] for number in self.heard)
 
     @cached_property
+    def whole(self) -> str:
+        """All of it in lower case."""
+        return "\n".join(self.low)
+
+    @cached_property
     def served(self) -> int:
         """The line with which it served, or an installation was done; -1 where it did not."""
-        low = "\n".join(self.low)
-        places = [place for word in words().serving if (place := low.find(word)) >= 0]
-        places += [found.start() for found in expression("(?m)" + words().installed).finditer(low)][-1:]
+        places = [place for word in words().serving if (place := self.whole.find(word)) >= 0]
+        places += [found.start() for found in expression("(?m)" + words().installed).finditer(self.whole)][-1:]
         return bisect.bisect_right(_offsets(self.low), min(places)) - 1 if places else -1
 
     @cached_property
@@ -171,8 +176,9 @@ class Log:
         if row.stage and self.stage(number) not in row.stage:
             return False
         near = "\n".join(self.low[max(0, number - NEAR) : number + NEAR + 1]) if row.unless or row.around else ""
+        there = self.whole if row.wide else near
         return not any(word in near for word in row.unless) and (
-            not row.around or any(word in near for word in row.around)
+            not row.around or any(word in there for word in row.around)
         )
 
     def quiet(self, number: int) -> bool:
