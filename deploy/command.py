@@ -128,7 +128,7 @@ def _faults(command: argparse.ArgumentParser) -> None:
 
 
 def diagnosing(options: argparse.Namespace) -> int:
-    """Print the causes that a log tells; 0 where nothing is wrong, 1 where deploy/full.py mends it, 2 where a person must act."""
+    """Print the causes that a log tells; 0 where nothing is wrong, 1 where deploy/full.py is to be run again, 2 where a person must act."""
     try:
         data = sys.stdin.buffer.read() if options.log == "-" else Path(options.log).read_bytes()
     except OSError as error:

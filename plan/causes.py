@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from plan import faults
+from plan import faults, faults_kernel
 from plan.converged import serving
 from plan.drift import Ours
 from plan.findings import tell
@@ -23,7 +23,7 @@ def told(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterat
     server = machine.logs.server or ""
     found = [fault for text in (server, *(job.log for job in _failed(machine))) for fault in faults.diagnose(text)]
     if not faults.ended(server):  # what others met after it was stopped is not its end
-        found += faults.kernel(_since(machine.logs.kernel or "", faults.began(server)))
+        found += faults_kernel.kernel(_since(machine.logs.kernel or "", faults.began(server)))
     first = {fault.code: fault for fault in reversed(found)}
     known = [fault for code, fault in first.items() if code != "UNKNOWN"]
     yield from (_diagnosis(fault) for fault in known or first.values())

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from plan.evidence import How
 from plan.toml import table
 
-TABLES = ("faults_install", "faults_machine", "faults_memory", "faults_start", "faults_system")
+TABLES = ("faults_install", "faults_system", "faults_machine", "faults_memory", "faults_start")
 
 
 class Row(BaseModel):
@@ -23,6 +23,7 @@ class Row(BaseModel):
     says: tuple[str, ...]
     match: str | None = None
     around: tuple[str, ...] = ()
+    wide: bool = False
     unless: tuple[str, ...] = ()
     stage: tuple[str, ...] = ()
     general: bool = False
@@ -33,6 +34,17 @@ class Row(BaseModel):
     repair: str | None = None
     how: How
     source: str
+
+
+class Kernel(BaseModel):
+    """How lines of the kernel are told apart that have to do with us."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    kills: str
+    victim: str
+    others: tuple[str, ...]
 
 
 class Words(BaseModel):
@@ -47,9 +59,9 @@ class Words(BaseModel):
     stops: tuple[str, ...]
     installed: str
     ended: tuple[str, ...]
-    ours: str
     failing: str
     fault: list[dict[str, Any]]
+    kernel: Kernel
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
@@ -35,9 +35,6 @@ LEVEL = {
     "ERROR ": re.compile(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+"),
     "INFO ": re.compile(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+"),
 }
-# Of a kernel: "Killed process 42 (chrome)", "task=chrome,pid=42", "reaped process 42 (chrome)", "Xid …, name=chrome,".
-NAMED = re.compile(r"(?:[Kk]illed process \d+ \(|reaped process \d+ \(|\btask=|\bname=)([^),]*)")
-ASKED = re.compile(r"invoked oom-killer")
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
@@ -49,7 +46,7 @@ LOUD = re.compile(
 
 
 class Fault(BaseModel):
-    """A cause. `repair`: what deploy/full.py does about it; None where it cannot, and then `person` is True."""
+    """A cause. `repair`: what deploy/full.py does about it; None where it cannot; then `person` is True, save for UNKNOWN."""
 
     model_config = ConfigDict(frozen=True)
     code: str
@@ -62,10 +59,11 @@ class Fault(BaseModel):
     fix_zh: str = ""
 
 
-def diagnose(text: str, most: int = 5) -> list[Fault]:
-    """Causes of what went wrong, the root first; empty where nothing did; one UNKNOWN with the most telling lines where no row knows it."""
+def diagnose(text: str, most: int = 5, codes: Container[str] | None = None) -> list[Fault]:
+    """Causes (of these codes), the root first; empty where nothing went wrong; one UNKNOWN with the most telling lines where no row knows it."""
     log = Log(text)
-    found = _ranked([hit for row in rows() if (hit := log.first(row)) is not None])
+    among = [row for row in rows() if codes is None or row.code in codes]
+    found = _ranked([hit for row in among if (hit := log.first(row)) is not None])
     if found:
         return [_fault(row, log.message(number)) for number, row in found[:most]]
     return [_unknown(log, telling)] if (telling := log.telling()) else []
@@ -82,20 +80,6 @@ def ended(text: str) -> bool:
     """Whether the last server in a log served and was then stopped because somebody asked for it."""
     log = Log(text)
     return log.end < len(log.low)
-
-
-def kernel(text: str) -> list[Fault]:
-    """Causes in a kernel's lines: what it did to a server of ours or said of the card. Never UNKNOWN: it says much that is nothing here."""
-    lines = [line for line in _lines(text) if _concerns(line)]
-    return [fault for fault in diagnose("\n".join(lines)) if fault.code != "UNKNOWN"]
-
-
-def _concerns(line: str) -> bool:
-    """Whether a kernel's line is not about a program that is named and is not ours; who only asked for memory is not the one that was ended."""
-    if ASKED.search(line):
-        return False
-    named = NAMED.search(line)
-    return named is None or named.group(1) == "<unknown>" or expression(words().ours).search(named.group(1)) is not None
 
 
 def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
@@ -124,7 +108,7 @@ def _fault(row: Row, line: str) -> Fault:
 
 def _unknown(log: Log, telling: list[int]) -> Fault:
     lines = "\n".join(log.message(number)[: EVIDENCE // TELLING] for number in telling)
-    return Fault(**words().fault[0], evidence=lines)  # a re-run first; who comes back reports it
+    return Fault(**words().fault[0], evidence=lines)
 
 
 class Log:
@@ -148,11 +132,15 @@ class Log:
         return _offsets(self.low[number] for number in self.heard)
 
     @cached_property
+    def whole(self) -> str:
+        """All of it in lower case."""
+        return "\n".join(self.low)
+
+    @cached_property
     def served(self) -> int:
         """The line with which it served, or an installation was done; -1 where it did not."""
-        low = "\n".join(self.low)
-        places = [place for word in words().serving if (place := low.find(word)) >= 0]
-        places += [found.start() for found in expression("(?m)" + words().installed).finditer(low)][-1:]
+        places = [place for word in words().serving if (place := self.whole.find(word)) >= 0]
+        places += [found.start() for found in expression("(?m)" + words().installed).finditer(self.whole)][-1:]
         return bisect.bisect_right(_offsets(self.low), min(places)) - 1 if places else -1
 
     @cached_property
@@ -199,8 +187,9 @@ class Log:
         if row.stage and self.stage(number) not in row.stage:
             return False
         near = "\n".join(self.low[max(0, number - NEAR) : number + NEAR + 1]) if row.unless or row.around else ""
+        there = self.whole if row.wide else near
         return not any(word in near for word in row.unless) and (
-            not row.around or any(word in near for word in row.around)
+            not row.around or any(word in there for word in row.around)
         )
 
     def quiet(self, number: int) -> bool:

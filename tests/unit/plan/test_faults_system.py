@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plan.faults import diagnose, kernel
+from plan.faults import diagnose
+from plan.faults_kernel import kernel
 
 LOADING = "INFO 11-22 10:00:00 [gpu_model_runner.py:2338] Starting to load model openai/gpt-oss-20b...\n"
 HELD = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB. GPU 0 has a total capacity of 79.10 GiB of which 50.25 GiB is free."
@@ -61,7 +62,7 @@ PERSON, RERUN = True, False
         (
             "error: Failed to fetch: `https://mirror.example/simple/vllm/`\n"
             "  Caused by: HTTP status client error (403 Forbidden) for url (https://mirror.example/simple/vllm/)",
-            "INDEX-DENIED",
+            "FORBIDDEN",
             PERSON,
         ),
         (
@@ -70,7 +71,7 @@ PERSON, RERUN = True, False
             "WATCHDOG",
             PERSON,
         ),
-        (LOADING + HELD, "MEMORY-HELD", RERUN),
+        (LOADING + HELD, "MEMORY-HIDDEN", RERUN),
         ("INFO WSL is detected\n" + LOADING + HELD, "WSL-OVERHEAD", RERUN),
         ("ERROR: the frobnicator cannot be reached by gremlins", "UNKNOWN", RERUN),
     ],
