@@ -40,17 +40,16 @@ def examine(
     except Exception as error:
         found.append(crashed(f"portrait: {type(error).__name__}: {error}"))
         told = {}
-    return report(name, found if password else _by_sudo(machine, found), changes=_changes(wrong), **told)
+    found, asks = (found, False) if password else _by_sudo(machine, found)
+    return report(name, found, asks, changes=_changes(wrong), **told)
 
 
-def _by_sudo(machine: Machine, found: list[Diagnosis]) -> list[Diagnosis]:
-    """Findings with what a re-run needs besides: a password, or sudo at all."""
+def _by_sudo(machine: Machine, found: list[Diagnosis]) -> tuple[list[Diagnosis], bool]:
+    """The findings with a refusal where a re-run would have no sudo at all; and whether sudo would ask it for a password."""
     refusal = platform.sudo(machine)
     if refusal is None or all(one.actor == "person" for one in found):
-        return found
-    if not machine.system.sudo.present:
-        return [*found, _refused(refusal)]
-    return [one.model_copy(update={"fix": _with_password(one.fix)}) if one.actor == "rerun" else one for one in found]
+        return found, False
+    return (found, True) if machine.system.sudo.present else ([*found, _refused(refusal)], False)
 
 
 def _with_password(fix: Words) -> Words:
@@ -63,9 +62,13 @@ def _with_password(fix: Words) -> Words:
     )
 
 
-def report(name: str, found: list[Diagnosis], **told: object) -> HostReport:
-    """Findings in their order and the state that follows from them, with what else is told."""
+def report(name: str, found: list[Diagnosis], asks: bool = False, **told: object) -> HostReport:
+    """Findings in their order and the state that follows from them, with what else is told. `asks`: sudo wants a password for a re-run."""
     ordered = _fewer(_ordered(found))
+    if asks:
+        ordered = [
+            one.model_copy(update={"fix": _with_password(one.fix)}) if one.actor == "rerun" else one for one in ordered
+        ]
     state = _state(ordered)
     fields = {
         "name": name,

@@ -57,10 +57,8 @@ def _fix(row: dict[str, Any], actor: Actor, fix: str, which: str) -> Words:
     if actor == "rerun":
         return again()
     name = f"fix_{which}" if which else "fix"
-    return Words(
-        en=(fix or row.get(name) or again().en.rstrip(".")) + ".",
-        zh=row.get(f"{name}_zh", again().zh.rstrip("。")) + "。",
-    )
+    english, chinese = fix or row.get(name, again().en), row.get(f"{name}_zh", again().zh)
+    return Words(en=english.removesuffix(".") + ".", zh=chinese.removesuffix("。") + "。")
 
 
 def caused(code: str, among: set[str]) -> set[str]:

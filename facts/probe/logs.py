@@ -11,7 +11,7 @@ from .secrets import clean
 
 LINES = 1500  # of the server's journal
 BYTES = 200000  # of one log, its end
-KERNEL = "Xid|oom-kill|Out of memory|dxg|NVRM|EXT4-fs error|I/O error"
+KERNEL = "Xid|oom-kill|Out of memory|dxg|NVRM|segfault at|Remounting filesystem"
 JOBS = ("build", "weights", "start")
 
 

@@ -9,7 +9,7 @@ import re
 
 NAME = r"(?:api[-_]?key|secret|token|password|passwd|pwd|access[-_]key)(?:[-_](?:access[-_]key|key|id))?"
 VALUE = r"(?:\"[^\"\n]{0,999}\"|'[^'\n]{0,999}'|\[[^\]\n]{0,999}\]|[^\s\"',;\])}&]{1,4096})"
-PLAIN = r"(?![\"']?(?:none|true|false|null)\b|\*\*\*)"  # stands after such a name and is no secret
+PLAIN = r"(?![\"']?(?:none|true|false|null|\d{1,7})\b|\*\*\*)"  # stands after such a name and is no secret
 SECRETS = (
     re.compile(r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)"),
     # As their makers write them, wherever they stand.
@@ -20,7 +20,7 @@ SECRETS = (
     re.compile(r"(://)(?![^\s/:@]{1,100}\.[^\s/:@]{1,100}:\d{1,5}/)[^\s/:\"'<>]{1,100}:[^\s\"'<>]{1,300}(?=@[\w\[])"),
     re.compile(r"(?i)((?:authorization|cookie|x-api-key)[\"']?[ \t]*[:=][ \t]*[\"']?)[^\r\n\"']+"),
     re.compile(r"(?i)(?<=\bbearer )(?=\S{6})[^\s'\"]+"),
-    re.compile(r"(?i)(--[\w-]{0,40}?" + NAME + r"[= ][ \t]{0,9})(?!-)" + PLAIN + VALUE),
+    re.compile(r"(?i)(--[\w-]{0,40}?" + NAME + r"(?:[= ]|[\"'], ?)[ \t]{0,9})(?!-)" + PLAIN + VALUE),
     re.compile(r"(?i)(" + NAME + r"[\"']?[ \t]{0,9}[:=][ \t]{0,9})" + PLAIN + r"(?:Key\(value=)?" + VALUE),
     re.compile(r"(?i)([?&](?:key|sig|signature|x-amz-signature)=)[^&\s\"']+"),
 )

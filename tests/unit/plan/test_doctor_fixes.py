@@ -12,8 +12,17 @@ from plan.drift import Ours
 from plan.machine import Machine
 from plan.report import Advice, HostReport, Report, Words
 from plan.settings import Settings
-from tests.unit.machines import changed
+from tests.unit.machines import RTX_2080TI, RTX_4090, changed, machine
 from tests.unit.plan.test_doctor import DONE, codes, seen, unit
+
+HIDDEN = changed(
+    changed(DONE, "gpu", devices=[], error="GPU access blocked by the operating system"),
+    "packages",
+    installed={
+        **{name: one.model_dump() for name, one in DONE.packages.installed.items()},
+        "libnvidia-compute-550": {"version": "550.1", "state": "installed"},
+    },
+)
 
 
 def test_a_settled_finding_has_the_fix_of_a_rerun() -> None:
@@ -105,21 +114,30 @@ def test_a_cause_from_the_log_tells_of_the_password_too() -> None:
     assert first and first.code == "OOM-LOAD" and "experts" in first.fix.en and "--use-sudo-password" in first.fix.en
 
 
+def test_what_goes_with_its_cause_tells_of_the_password_too() -> None:
+    found = [findings.tell("VRAM", "1 GiB", fix="Set engine = cpu"), findings.tell("ORPHAN", "process 9")]
+    report = doctor.report("pc", found, asks=True)
+    assert {one.fix for one in report.findings} == {findings.again("password")}
+
+
+@pytest.mark.parametrize(
+    "what", [machine(RTX_2080TI), machine(RTX_4090, wsl=1), HIDDEN, changed(DONE, "system", arch="aarch64")]
+)
+def test_a_fix_ends_with_one_full_stop(what: Machine) -> None:
+    for one in seen(what).findings:
+        assert (
+            one.fix.en.endswith(".")
+            and not one.fix.en.endswith("..")
+            and one.fix.zh.endswith("。")
+            and not one.fix.zh.endswith("。。")
+        )
+
+
 def test_a_rerun_that_cannot_work_without_sudo_needs_a_person() -> None:
     report = examined(sudo(present=False), False)
     assert report.state == "person" and "SUDO" in codes(report)
     healthy = changed(DONE, "system", sudo={"root": False, "present": False, "passwordless": False})
     assert examined(healthy, False).state == "healthy"
-
-
-HIDDEN = changed(
-    changed(DONE, "gpu", devices=[], error="GPU access blocked by the operating system"),
-    "packages",
-    installed={
-        **{name: one.model_dump() for name, one in DONE.packages.installed.items()},
-        "libnvidia-compute-550": {"version": "550.1", "state": "installed"},
-    },
-)
 
 
 def test_a_driver_that_hides_the_gpu_is_mended_by_a_rerun_where_that_is_allowed() -> None:
