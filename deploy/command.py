@@ -7,13 +7,16 @@ import json
 import re
 import runpy
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from facts.probe import main as probe
+from facts.probe.secrets import clean
 from plan import faults, show
 from plan.machine import Machine, typed
+from plan.plain import plain
 from plan.service import UNIT
 from plan.settings import Settings, SettingsError, read
 
@@ -134,7 +137,9 @@ def diagnosing(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"python -m plan faults: {options.log}: {error.strerror}. Name a log that you can read.", file=sys.stderr)
         return 2
-    found = faults.diagnose(data.decode("utf-8", "replace"))
+    found = faults.diagnose(clean(data.decode("utf-8", "replace")))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows only some characters
     if options.json:
         print(json.dumps([one.model_dump(include=set(TOLD)) for one in found], indent=1))
     else:
@@ -146,7 +151,11 @@ TOLD = ("code", "cause", "fix", "evidence", "repair")
 
 
 def _said(one: faults.Fault) -> str:
-    lines = [f"{one.code}: {one.cause}", *(f"    {line}" for line in one.evidence.splitlines()), f"  fix: {one.fix}"]
+    lines = [
+        f"{one.code}: {one.cause}",
+        *(f"    {line}" for line in plain(one.evidence).splitlines()),
+        f"  fix: {one.fix}",
+    ]
     return "\n".join([*lines, *([f"  deploy/full.py {one.repair}"] if one.repair else [])])
 
 

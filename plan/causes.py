@@ -21,8 +21,9 @@ def told(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterat
     if machine.logs is None or _serves(machine, settings, plan):
         return
     server = machine.logs.server or ""
-    found = [fault for text in (server, *(job.log for job in _failed(machine))) for fault in faults.diagnose(text)]
-    if not faults.ended(server):  # what others met after it was stopped is not its end
+    own = faults.diagnose(server)
+    found = [*own, *(fault for job in _failed(machine) for fault in faults.diagnose(job.log))]
+    if own or not faults.ended(server):  # what others met while it was stopped on demand is not its end
         found += faults_kernel.kernel(_since(machine.logs.kernel or "", faults.began(server)))
     first = {fault.code: fault for fault in reversed(found)}
     known = [fault for code, fault in first.items() if code != "UNKNOWN"]

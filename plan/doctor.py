@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plan import advice, causes, findings, platform, problems
+from plan import advice, advisories, causes, findings, platform, problems
 from plan.drift import Ours
 from plan.evidence import Refusal
 from plan.findings import tell
@@ -178,8 +178,16 @@ def _holes(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
     """Known holes of the release that nothing keeps from mattering."""
     open_ = [one for one in portrait(machine, settings, plan)["vulnerabilities"] if one.compensated is None]
     if open_ and not plan.refusals:
-        which = "auto" if settings.vllm_release == "auto" else ""
-        yield tell("VULNERABLE", ", ".join(f"{one.id} ({one.severity})" for one in open_), which=which)
+        told = ", ".join(f"{one.id} ({one.severity})" for one in open_)
+        sound = _without_holes(plan)
+        yield tell("VULNERABLE", told, which="newer" if sound else "local", release=sound)
+
+
+def _without_holes(plan: Plan) -> str | None:
+    """The first release that suits this machine and has no known hole that others who reach the port can use."""
+    other = plan.model is not None and not plan.model.is_gpt_oss
+    releases = (one.release for one in plan.candidates)
+    return next((one.name for one in releases if not advisories.applying(one.version, True, other)), None)
 
 
 def _changes(wrong: list[Problem]) -> list[Words]:

@@ -29,10 +29,12 @@ def severity(code: str) -> Severity:
     return found
 
 
-def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None, which: str = "") -> Diagnosis:
+def tell(
+    code: str, evidence: str, fix: str = "", actor: Actor | None = None, which: str = "", **values: object
+) -> Diagnosis:
     """The finding in full. `fix`: an English sentence that names this machine's values, which goes before the table's.
 
-    `which`: the row's `fix_WHICH` instead of its `fix`.
+    `which`: the row's `fix_WHICH` instead of its `fix`, with these values in it.
     """
     row = rows()[code]
     who: Actor = actor or row["actor"]
@@ -42,7 +44,7 @@ def tell(code: str, evidence: str, fix: str = "", actor: Actor | None = None, wh
         actor=who,
         evidence=evidence,
         cause=Words(en=row["cause"], zh=row["cause_zh"]),
-        fix=_fix(row, who, fix, which),
+        fix=_fix(row, who, fix, which, values),
         risk=Words(**table("findings")["risks"][row["risk"]]),
     )
 
@@ -53,11 +55,13 @@ def again(how: str = "rerun") -> Words:
     return Words(en=words["en"] + ".", zh=words["zh"] + "。")
 
 
-def _fix(row: dict[str, Any], actor: Actor, fix: str, which: str) -> Words:
+def _fix(row: dict[str, Any], actor: Actor, fix: str, which: str, values: dict[str, object]) -> Words:
     if actor == "rerun":
         return again()
     name = f"fix_{which}" if which else "fix"
     english, chinese = fix or row.get(name, again().en), row.get(f"{name}_zh", again().zh)
+    if which:
+        english, chinese = english.format(**values), chinese.format(**values)
     return Words(en=english.removesuffix(".") + ".", zh=chinese.removesuffix("。") + "。")
 
 

@@ -20,9 +20,10 @@ COMMON = {
 SEGMENT = r"[^/\\\s:'\",;)]+"
 HOMES = (
     # Windows' names may hold blanks: then only where the path goes on.
-    re.compile(rf"(?i)[a-z]:\\+users\\+(?:{SEGMENT}(?: {SEGMENT}){{0,3}}(?=\\)|{SEGMENT})"),
+    re.compile(rf"(?i)[a-z]:[\\/]+users[\\/]+(?:{SEGMENT}(?: {SEGMENT}){{0,3}}(?=[\\/])|{SEGMENT})"),
     re.compile(rf"(?i)/mnt/[a-z]/users/(?:{SEGMENT}(?: {SEGMENT}){{0,3}}(?=/)|{SEGMENT})"),
     re.compile(rf"(?<![\w.])(?:/[\w.-]+)*/home/{SEGMENT}"),
+    re.compile(rf"(?:\\+[\w.$-]+)+\\+home\\+{SEGMENT}"),  # \\wsl.localhost\Ubuntu\home\alice
 )
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.I)
 HARDWARE = re.compile(r"(?<![\w:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![\w:])", re.I)
@@ -61,7 +62,7 @@ def _names(host: str, number: int, machine: Machine | None, lab: Mapping[str, st
         hostname = machine.logs.hostname if machine.logs else ""
         found |= {machine.system.user.home: "~", machine.system.user.name: "USER"}
         found |= {hostname: f"host-{number}"}
-    found = {name.partition(".")[0] if not name[:1].isdigit() else name: to for name, to in found.items()} | found
+    found = {name if IPV4.fullmatch(name) else name.partition(".")[0]: to for name, to in found.items()} | found
     kept = {name: to for name, to in found.items() if name and name.lower() not in COMMON}
     return dict(sorted(kept.items(), key=lambda pair: -len(pair[0])))
 
@@ -71,7 +72,7 @@ def _clean(text: str, names: Mapping[str, str], versions: bool) -> str:
         text = pattern.sub("~", text)
     text = MAIL.sub("USER@HOST", text)
     for name, to in names.items():
-        text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_]|/\w+\.py)", to, text, flags=re.I)
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?![^\W_]|/\w+\.py)", to, text, flags=re.I)
     text = IPV6.sub(_address, HARDWARE.sub("ADDRESS", text))
     return text if versions else IPV4.sub(_address, text)
 

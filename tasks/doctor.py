@@ -76,6 +76,8 @@ def _shown(host: Host, report: HostReport, machine: Machine | None = None) -> Ho
     for number, one in enumerate(host.state.inventory, 1):
         address = str(one.data.get("ssh_hostname") or "")
         lab |= {name: f"host-{number}" for name in (one.name, address) if name}
+    if user := str(host.data.get("ssh_user") or ""):
+        lab[user] = "USER"
     return redact.redacted(report, int(lab[host.name].removeprefix("host-")), machine, lab)
 
 

@@ -10,7 +10,7 @@ from tests.unit.machines import RTX_4090, finished, machine
 
 DONE = finished(machine(RTX_4090, wsl=2))
 NAMED = Machine.model_validate({**DONE.model_dump(), "logs": {"hostname": "pc-01.lab.example"}})
-LAB = {"pc-01.lab.example": "host-3", "pc-02": "host-4", "10.20.0.9": "host-4"}
+LAB = {"pc-01.lab.example": "host-3", "pc-02": "host-4", "4090-box.lab.example": "host-5", "10.20.0.9": "host-4"}
 
 
 def told(text: str, code: str = "CHECK") -> str:
@@ -28,6 +28,9 @@ def told(text: str, code: str = "CHECK") -> str:
         (r"C:\Users\Alice Lee\AppData\x", "Alice Lee"),
         (r"C:\\Users\\alice\\x", "alice"),
         (r"no such file: C:\Users\alice", "alice"),
+        ("C:/Users/Alice Lee/x and C:/Users/alice", "alice"),
+        (r"\\wsl.localhost\Ubuntu\home\alice\x", "alice"),
+        ("4090-box answers", "4090-box"),
         ("/mnt/c/Users/Alice Lee/x", "Alice Lee"),
         ("/mnt/d/Users/alice", "alice"),
         ("/home/bob/x", "bob"),
@@ -58,6 +61,7 @@ def test_who_and_where_is_hidden(text: str, secrets: str) -> None:
         "nvidia-cudnn-cu12 9.1.0.70, nvidia-cublas-cu12==12.4.5.8, nvidia_curand_cu12-10.3.5.147-py3-none",
         "File vllm/v1/engine/core.py, line 12; c10::Error at::cuda",
         "the server of the host ends; a root cause; PyTorch",
+        "vllm/_custom_ops.py and _custom_ops.foo",
     ],
 )
 def test_what_helps_stays(text: str) -> None:

@@ -55,6 +55,15 @@ def test_each_host_has_one_name_whatever_the_limit() -> None:
     assert [host.name for host in doctor._report(state).hosts] == ["host-2", "host-3"]
 
 
+def test_a_report_with_one_redacted_host_says_so() -> None:
+    state = lab("a1", "b2")
+    state.inventory[0].data["redact"] = True
+    for host in state.inventory:
+        doctor._remember(host, Settings(), made.report(host.name, []))
+    report = doctor._report(state)
+    assert report.redacted and [host.name for host in report.hosts] == ["host-1", "b2"]
+
+
 def test_a_bad_setting_is_that_hosts_finding() -> None:
     state = lab("a1", "b2", port="no number", report="/tmp/x")
     doctor.failed(state.inventory[0], None, DeployError("a1: port = no number: a number is needed"))
