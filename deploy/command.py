@@ -7,7 +7,6 @@ import json
 import re
 import runpy
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +18,7 @@ from plan.machine import Machine, typed
 from plan.plain import plain
 from plan.service import UNIT
 from plan.settings import Settings, SettingsError, read
+from tasks import stdout
 
 DEFAULTS = Path(__file__).parent.parent / "group_data" / "all.py"
 WISHES = (
@@ -138,8 +138,7 @@ def diagnosing(options: argparse.Namespace) -> int:
         print(f"python -m plan faults: {options.log}: {error.strerror}. Name a log that you can read.", file=sys.stderr)
         return 2
     found = faults.diagnose(clean(data.decode("utf-8", "replace")))
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows only some characters
+    stdout.forgiving()
     if options.json:
         print(json.dumps([one.model_dump(include=set(TOLD)) for one in found], indent=1))
     else:

@@ -20,11 +20,11 @@ def told(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterat
     """Why the server does not serve, in its own words; nothing where it serves."""
     if machine.logs is None or _serves(machine, settings, plan):
         return
-    server = machine.logs.server or ""
-    own = faults.diagnose(server)
+    server = faults.Log(machine.logs.server or "")
+    own = faults.causes(server)
     found = [*own, *(fault for job in _failed(machine) for fault in faults.diagnose(job.log))]
-    if own or not faults.ended(server):  # what others met while it was stopped on demand is not its end
-        found += faults_kernel.kernel(_since(machine.logs.kernel or "", faults.began(server)))
+    if own or not server.ended:  # what others met while it was stopped on demand is not its end
+        found += faults_kernel.kernel(_since(machine.logs.kernel or "", server.began))
     first = {fault.code: fault for fault in reversed(found)}
     known = [fault for code, fault in first.items() if code != "UNKNOWN"]
     yield from (_diagnosis(fault) for fault in known or first.values())

@@ -14,7 +14,6 @@ from plan.portrait import portrait
 from plan.problems import Problem
 from plan.report import EXIT, Diagnosis, Drift, HostReport, Report, State, Words
 from plan.settings import Settings
-from plan.toml import table
 
 MOST = 3  # findings of one code that are listed apart
 
@@ -126,8 +125,10 @@ def _refused(one: Refusal) -> Diagnosis:
 def _wrong(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
     """What differs from the plan, apart from what could not be looked at: that is not missing."""
     look = problems.apart if plan.refusals else problems.find
-    unseen, rows = set(machine.errors), {row["code"]: row for row in table("problems")["problem"]}
-    return [one for one in look(machine, settings, plan, ours) if not unseen & set(rows[one.code]["subjects"])]
+    unseen = set(machine.errors)
+    return [
+        one for one in look(machine, settings, plan, ours) if not unseen & set(problems.rows()[one.code]["subjects"])
+    ]
 
 
 def _problems(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iterator[Diagnosis]:
@@ -192,7 +193,7 @@ def _without_holes(plan: Plan) -> str | None:
 
 def _changes(wrong: list[Problem]) -> list[Words]:
     """What deploy/full.py would do, once for each kind."""
-    rows = {row["code"]: row for row in table("problems")["problem"]}
+    rows = problems.rows()
     codes = dict.fromkeys(one.code for one in wrong if one.step)
     return [
         Words(en=f"{code}: would be {rows[code]['done'].partition(';')[0]}", zh=f"{code}：{rows[code]['done_zh']}")

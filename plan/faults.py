@@ -30,11 +30,12 @@ PREFIX = re.compile(
 CALM = re.compile(r"(?:^|[\s\[(])(INFO|DEBUG|WARNING|ERROR|CRITICAL|FATAL)(?=[\s:\]])")
 NESTED = re.compile(r"\b(?:ERROR|CRITICAL)\b(?= \d\d-\d\d| - )")
 WIDE = 200  # characters in which it stands
-LEVELS = (("ERROR", "ERROR "), ("CRITICAL", "ERROR "), ("INFO", "INFO "), ("DEBUG", "INFO "), ("WARNING", "INFO "))
-LEVEL = {
-    "ERROR ": re.compile(r"\b(ERROR|CRITICAL) [\d-]+ [\d:.,]+"),
-    "INFO ": re.compile(r"\b(INFO|DEBUG|WARNING) [\d-]+ [\d:.,]+"),
-}
+# Levels as vLLM writes them, and what stands for each before a bare message; errors first.
+LEVELS = [
+    (word, told, re.compile(rf"\b{word} [\d-]+ [\d:.,]+"))
+    for told, names in (("ERROR ", ("ERROR", "CRITICAL")), ("INFO ", ("INFO", "DEBUG", "WARNING")))
+    for word in names
+]
 QUIET = re.compile(r"(?:^|\W)(?:INFO|DEBUG|WARNING)(?:\W|$)|^\s*(?:warning|note|hint):", re.I)
 FRAME = re.compile(
     r"[\s^~.]*$|File \"|(?:raise|return|await|self|with|for|yield|assert|if|async|def|super)\b[ .(]|Traceback"
@@ -60,26 +61,20 @@ class Fault(BaseModel):
 
 
 def diagnose(text: str, most: int = 5, codes: Container[str] | None = None) -> list[Fault]:
-    """Causes (of these codes), the root first; empty where nothing went wrong; one UNKNOWN with the most telling lines where no row knows it."""
-    log = Log(text)
+    """Causes, the root first; empty where nothing went wrong; one UNKNOWN with the most telling lines where no row knows it.
+
+    `most`: of them at most. `codes`: only these, and never UNKNOWN; None for all.
+    """
+    return causes(Log(text), most, codes)
+
+
+def causes(log: Log, most: int = 5, codes: Container[str] | None = None) -> list[Fault]:
+    """The same of a log that was read already."""
     among = [row for row in rows() if codes is None or row.code in codes]
     found = _ranked([hit for row in among if (hit := log.first(row)) is not None])
     if found:
         return [_fault(row, log.message(number)) for number, row in found[:most]]
-    return [_unknown(log, telling)] if (telling := log.telling()) else []
-
-
-def began(text: str) -> str:
-    """The time with which the last start in a journal begins, as journalctl -o short-iso writes it; empty where the log has none."""
-    first = next(iter(_last(_lines(text))), "")
-    found = re.match(r"\d{4}-\d\d-\d\dT[\d:]+[+-]\d{2}:?\d{2}", first)
-    return found.group() if found else ""
-
-
-def ended(text: str) -> bool:
-    """Whether the last server in a log served and was then stopped because somebody asked for it."""
-    log = Log(text)
-    return log.end < len(log.low)
+    return [_unknown(log, telling)] if codes is None and (telling := log.telling()) else []
 
 
 def _ranked(hits: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
@@ -125,6 +120,18 @@ class Log:
     def message(self, number: int) -> str:
         """A line without what journald, vLLM and its processes write before a message."""
         return _bare(self.lines[number])
+
+    @property
+    def began(self) -> str:
+        """The time with which it begins, as journalctl -o short-iso writes it; empty where it has none."""
+        first = next(iter(self.lines), "")
+        found = re.match(r"\d{4}-\d\d-\d\dT[\d:]+[+-]\d{2}:?\d{2}", first)
+        return found.group() if found else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server served and was then stopped because somebody asked for it."""
+        return self.end < len(self.low)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -252,7 +259,7 @@ def _lines(text: str) -> list[str]:
 def _bare(line: str) -> str:
     """The message of a line; its level stays where it is an error's."""
     head = line[:120]
-    level = next((told for word, told in LEVELS if word in head and LEVEL[told].search(head)), "")
+    level = next((told for word, told, pattern in LEVELS if word in head and pattern.search(head)), "")
     for _ in range(6):
         shorter = PREFIX.sub("", line)
         if shorter == line:

@@ -10,9 +10,8 @@ from plan.faults import Fault, diagnose
 
 def kernel(text: str) -> list[Fault]:
     """Causes that the kernel tells, the root first; never UNKNOWN. A kill for want of memory counts where one of ours was killed."""
-    told = words().kernel
     lines = "\n".join(line for line in text.splitlines() if _counts(line))
-    return [fault for fault in diagnose(lines, codes=told.codes) if fault.code in told.codes]
+    return diagnose(lines, codes=words().kernel.codes)
 
 
 def _counts(line: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -54,11 +55,16 @@ def apart(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[
 
 
 def _found(looks: list[Look], machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> list[Problem]:
-    rows = {row["code"]: row for row in table("problems")["problem"]}
     seen = [wrong for look in looks for wrong in look(machine, settings, plan, ours)]
-    order = list(rows)
-    found = [Problem(code=code, evidence=evidence, **_row(rows[code])) for code, evidence in seen]
+    order = list(rows())
+    found = [Problem(code=code, evidence=evidence, **_row(rows()[code])) for code, evidence in seen]
     return sorted(found, key=lambda problem: order.index(problem.code))
+
+
+@cache
+def rows() -> dict[str, dict[str, Any]]:
+    """Rows of the table by code, in its order."""
+    return {row["code"]: row for row in table("problems")["problem"]}
 
 
 def sound(machine: Machine, settings: Settings, plan: Plan) -> bool:
@@ -67,7 +73,7 @@ def sound(machine: Machine, settings: Settings, plan: Plan) -> bool:
     return all(code == "FOREIGN-LIBRARY" for code, _ in wrong)
 
 
-def _row(row: dict[str, str]) -> dict[str, str]:
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key in Problem.model_fields and key != "code"}
 
 

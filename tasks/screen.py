@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
-
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from plan.report import Diagnosis, HostReport, Report
+from tasks import stdout
 
 STATES = {
     "healthy": ("green", "healthy"),
@@ -25,8 +23,7 @@ OTHERS = 5  # findings below the primary
 
 def show(report: Report, console: Console | None = None) -> None:
     """Print it: the hosts in their order, then one line for all."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows only some characters shows ? for the others
+    stdout.forgiving()
     out = console or Console(stderr=False, highlight=False)
     for host in report.hosts:
         if host.state == "healthy" and len(report.hosts) > MANY:

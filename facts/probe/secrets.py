@@ -25,14 +25,7 @@ SECRETS = (
     re.compile(r"(?i)(?<=\bbearer )(?=\S{6})[^\s'\"]+"),
     # --api-key hunter2 second, --hf-token=-x, '--password', 'x'
     re.compile(r"(?i)((?<!-)--[\w-]{0,40}?" + NAME + r"=)" + PLAIN + VALUE),
-    re.compile(
-        r"(?i)((?<!-)--[\w-]{0,40}?"
-        + NAME
-        + r"(?: |[\"'], ?)[ \t]{0,9})(?!-)"
-        + PLAIN
-        + VALUE
-        + r"(?:(?<=\w) (?![-*])[^\s\"',]{1,999}){0,2}"
-    ),
+    re.compile(r"(?i)((?<!-)--[\w-]{0,40}?" + NAME + r"(?: |[\"'], ?)[ \t]{0,9})(?!-)" + PLAIN + VALUE + MORE),
     re.compile(r"(?i)(\blogin \S{1,99} password )\S+"),  # of a netrc
     re.compile(r"(?i)(" + NAME + r"[\"']?[ \t]{0,9}[:=][ \t]{0,9})" + PLAIN + r"(?:Key\(value=)?" + VALUE),
     re.compile(r"(?i)([?&](?:key|sig|signature|x-amz-signature)=)[^&\s\"']+"),
