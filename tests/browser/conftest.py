@@ -31,9 +31,9 @@ FLAGS = [  # nothing of the browser's own may ask for anything
 Load = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser."""
+    """The browser. Its end is waited for with the module's: while it is there, an event loop runs in this thread, and no other can."""
     sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (group browser)")
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
