@@ -61,7 +61,12 @@ def _resolve(root: str, candidate: Dict[str, Any], find_links: str) -> Tuple[Opt
         if done.returncode:
             return None, reason(done.stderr.decode("utf-8", "replace"))
         with open(folder + "/pylock.toml") as file:
-            return file.read(), ""
+            return lasting(file.read()), ""
+
+
+def lasting(lock: str) -> str:
+    """A lock without what an index tells at one time and not at another (sizes, times of upload): the same files are the same lock."""
+    return re.sub(r", (?:size = \d+|upload-time = [0-9T:.Z+-]+)(?=[, }])", "", lock)
 
 
 def command(root: str, candidate: Dict[str, Any], folder: str) -> List[str]:

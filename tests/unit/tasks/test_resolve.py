@@ -190,3 +190,21 @@ def test_same_lock_same_name(tmp_path: Path) -> None:
         for key in ("a", "b")
     ]
     assert found[0] == found[1]
+
+
+WHEEL = '{ url = "https://files.example/h11-0.16.0-py3-none-any.whl"%s, hashes = { sha256 = "63cf" } }'
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        ", size = 37515",
+        ", upload-time = 2025-04-24T03:35:24Z",
+        ", upload-time = 2025-04-24T03:35:24.123456Z, size = 3",
+    ],
+)
+def test_what_an_index_tells_at_times_makes_no_other_lock(told: str) -> None:
+    """The registry's pages come with sizes and without (seen within minutes): the same files are the same release."""
+    lock = '[[packages]]\nname = "h11"\nversion = "0.16.0"\nsdist = %s\nwheels = [%s]\n'
+    assert resolve.lasting(lock % (WHEEL % told, WHEEL % told)) == lock % (WHEEL % "", WHEEL % "")
