@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 from pyinfra import config, host, state
 from pyinfra.api.exceptions import DeployError
 
@@ -19,13 +17,16 @@ from tasks import (
     pinned,
     release,
     report,
+    rollout,
     service,
+    steps,
     tools,
     verify,
     workstation,
     wsl,
 )
 from tasks import doctor as physician
+from tasks.steps import Step
 from tasks.workstation import Workstation
 
 
@@ -36,7 +37,9 @@ def begin(repair: bool = False) -> Workstation:
     """
     wanted = _settings()
     report.register(state, repair)
-    return _workstation(wanted, repair)
+    ws = _workstation(wanted, repair)
+    rollout.join(ws)
+    return ws
 
 
 def _settings() -> Settings:
@@ -47,67 +50,46 @@ def _settings() -> Settings:
 
 
 def _workstation(wanted: Settings, repair: bool) -> Workstation:
-    _no_delay()
     given = [getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD")]
     password = any([*given, host.data.get("_sudo_password"), host.data.get("_use_sudo_password")])
     return workstation.of(host, wanted, password, repair)
 
 
-def _no_delay() -> None:
-    """paramiko leaves Nagle's algorithm on, which costs 40 ms a command."""
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client is not None else None
-    if transport is not None:
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+# A machine that can be looked at, with packages and our tools.
+BASE: tuple[Step, ...] = (
+    ("Find python3", check.python),
+    ("Own what is ours", own.files),
+    ("End what nothing supervises", own.processes),
+    ("Keep Linux drivers out of WSL", packages.no_driver),
+    ("Check the machine", check.machine),
+    ("Install build tools", packages.present),
+    ("Install our tools", tools.present),
+    ("Try how much host memory can be pinned", pinned.present),
+    ("Choose the vLLM release", release.chosen),
+)
+MODEL_STARTED: tuple[Step, ...] = (("Start fetching the model", model.started),)  # in the background
+TOOLKIT: tuple[Step, ...] = (
+    ("Set up NVIDIA's repository", cuda.source),
+    ("Install the CUDA toolkit", cuda.installed),
+    ("Write the PATH and LD_LIBRARY_PATH exports", exports.profile),
+)
+VLLM: tuple[Step, ...] = (("Build the vLLM release", release.present),)  # beside what serves
+CONVERTER: tuple[Step, ...] = (("Build the vLLM release", release.converter),)  # where the model is made with it
+MODEL: tuple[Step, ...] = (("Finish and check the model", model.present),)
+SERVER: tuple[Step, ...] = (
+    ("Switch on systemd in WSL", wsl.systemd),
+    ("Let the user's services run without a login", service.linger),
+    ("Switch to the release", release.current),
+    ("Write the service", service.files),
+    ("Start the server and hear it answer", service.running),
+    ("Verify", verify.converged),
+)
+ALL = (*BASE, *MODEL_STARTED, *TOOLKIT, *VLLM, *MODEL, *SERVER)
 
 
-def base(ws: Workstation) -> None:
-    """A machine that can be looked at, with packages and our tools."""
-    check.python(ws, name="Find python3")
-    own.files(ws, name="Own what is ours")
-    own.processes(ws, name="End what nothing supervises")
-    packages.no_driver(ws, name="Keep Linux drivers out of WSL")
-    check.machine(ws, name="Check the machine")
-    packages.present(ws, name="Install build tools")
-    tools.present(ws, name="Install our tools")
-    pinned.present(ws, name="Try how much host memory can be pinned")
-    release.chosen(ws, name="Choose the vLLM release")
-
-
-def toolkit(ws: Workstation) -> None:
-    """The CUDA toolkit and its exports."""
-    cuda.source(ws, name="Set up NVIDIA's repository")
-    cuda.installed(ws, name="Install the CUDA toolkit")
-    exports.profile(ws, name="Write the PATH and LD_LIBRARY_PATH exports")
-
-
-def weights_started(ws: Workstation) -> None:
-    """The model's download, in the background."""
-    model.started(ws, name="Start fetching the model")
-
-
-def vllm(ws: Workstation) -> None:
-    """The release, built beside what serves."""
-    release.present(ws, name="Build the vLLM release")
-
-
-def weights(ws: Workstation) -> None:
-    """The model, complete and checked."""
-    model.present(ws, name="Finish and check the model")
-
-
-def server(ws: Workstation) -> None:
-    """The service, started and answering."""
-    wsl.systemd(ws, name="Switch on systemd in WSL")
-    service.linger(ws, name="Let the user's services run without a login")
-    release.current(ws, name="Switch to the release")
-    service.files(ws, name="Write the service")
-    service.running(ws, name="Start the server and hear it answer")
-
-
-def end(ws: Workstation) -> None:
-    """Look again."""
-    verify.converged(ws, name="Verify")
+def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:
+    """These steps, in order, as one operation a host."""
+    steps.run(begin(repair), [step for part in parts for step in part], name)
 
 
 def doctor() -> None:
@@ -122,15 +104,3 @@ def doctor() -> None:
     except Exception as error:  # one host's trouble is its own
         physician.failed(host, wanted, error)
     physician.finish(state)
-
-
-def everything(repair: bool = False) -> None:
-    """All steps, in order."""
-    ws = begin(repair)
-    base(ws)
-    weights_started(ws)
-    toolkit(ws)
-    vllm(ws)
-    weights(ws)
-    server(ws)
-    end(ws)

@@ -2,6 +2,4 @@
 
 from deploy import compose
 
-ws = compose.begin()
-compose.base(ws)
-compose.toolkit(ws)
+compose.run(compose.BASE, compose.TOOLKIT, name="Set up the CUDA toolkit")

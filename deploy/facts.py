@@ -3,9 +3,12 @@
 import json
 
 import click
-from pyinfra import host
+from pyinfra import host, logger
+from pyinfra.api.exceptions import ConnectError
 
 from deploy import compose
 
-seen = compose.begin().look()
-click.echo(json.dumps({host.name: seen}, indent=1, sort_keys=True))
+try:
+    click.echo(json.dumps({host.name: compose.begin().look()}, indent=1, sort_keys=True))
+except ConnectError as error:
+    logger.error(f"{host.print_prefix}{error}")

@@ -2,4 +2,4 @@
 
 from deploy import compose
 
-compose.everything()
+compose.run(compose.ALL)

@@ -2,4 +2,4 @@
 
 from deploy import compose
 
-compose.everything(repair=True)
+compose.run(compose.ALL, repair=True, name="Repair the workstation")

@@ -2,7 +2,4 @@
 
 from deploy import compose
 
-ws = compose.begin()
-compose.base(ws)
-compose.server(ws)
-compose.end(ws)
+compose.run(compose.BASE, compose.SERVER, name="Set up the service")

@@ -2,6 +2,4 @@
 
 from deploy import compose
 
-ws = compose.begin()
-compose.base(ws)
-compose.vllm(ws)
+compose.run(compose.BASE, compose.VLLM, name="Build the vLLM release")

@@ -37,6 +37,12 @@ async_scheduling = "auto"  # True | False: overlap scheduling with the GPU's wor
 reasoning_effort = "auto"  # low | medium | high: for clients that name none (gpt-oss only)
 start_timeout = 1800  # seconds until a start that has not answered counts as failed
 
+# --- many machines: the same on all of them
+canary = 0  # so many hosts, or those of a group, are changed first; where one fails no other is begun
+wave = 0  # then so many at a time; 0: all
+max_failed = 0.34  # no other wave is begun where more than this share of one failed
+connect_wait = 0  # seconds to go on trying a host that cannot be reached
+
 # --- what is said
 report = ""  # a folder on this computer for run.json (full, repair) or report.json and report.html (doctor); a name in .json: only that file
 redact = False  # True replaces home, user and host names and addresses in what the doctor tells

@@ -73,11 +73,15 @@ class Settings(BaseModel):
     async_scheduling: Auto | bool = "auto"
     reasoning_effort: Literal["auto", "low", "medium", "high"] = "auto"
     start_timeout: Annotated[int, Field(ge=60, le=7200)] = 1800
+    canary: Annotated[int, Field(ge=0, le=1000)] | Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] = 0
+    wave: Annotated[int, Field(ge=0, le=10000)] = 0
+    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.34
+    connect_wait: Annotated[int, Field(ge=0, le=86400)] = 0
     report: Annotated[str, StringConstraints(pattern=r"^\S?.*$")] = ""
     redact: bool = False
     thorough: bool = False
 
-    @field_validator("gpu_memory_utilization", mode="before")
+    @field_validator("gpu_memory_utilization", "max_failed", mode="before")
     @classmethod
     def _whole_share(cls, value: Any) -> Any:
         return (
@@ -125,6 +129,10 @@ ALLOWED = {
     "async_scheduling": "auto, true or false",
     "reasoning_effort": "auto, low, medium or high",
     "start_timeout": "a whole number from 60 to 7200 seconds",
+    "canary": "0, a whole number of hosts, or the name of a group of the inventory",
+    "wave": "0 (all) or a whole number of hosts at a time",
+    "max_failed": "a share from 0 to 1",
+    "connect_wait": "a whole number of seconds, at most 86400",
     "report": "empty, or the path of a folder (or of a file that ends in .json) on the computer that runs pyinfra",
 }
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pyinfra.api import Host, State
-
 from plan.problems import Problem
 from tasks.workstation import Workstation
 
@@ -16,7 +14,7 @@ FETCHED = re.compile(r"^Fetched ([\d.,]+) ([kMG]?)B in", re.M)  # apt-get's own 
 UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
-def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
+def account(ws: Workstation) -> dict[str, Any]:
     """`{problems: [{code, evidence, done, bytes, verified}], left: [{code, evidence, next}]}`; bytes stand at the first of those mended together."""
     paid: set[str] = set()
     rows = []
@@ -25,7 +23,7 @@ def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
         if problem.step is None:
             continue
         source = problem.job or problem.step
-        moved = 0 if source in paid else _bytes(state, host, ws, problem)
+        moved = 0 if source in paid else _bytes(ws, problem)
         paid.add(source)
         verified = after is not None and problem.code not in after
         rows.append(
@@ -44,21 +42,10 @@ def account(state: State, host: Host, ws: Workstation) -> dict[str, Any]:
     }
 
 
-def _bytes(state: State, host: Host, ws: Workstation, problem: Problem) -> int:
+def _bytes(ws: Workstation, problem: Problem) -> int:
     if problem.job:
         return ws.moved.get(problem.job, 0)
-    return sum(fetched(text) for name, text in _outputs(state, host) if name == problem.step)
-
-
-def _outputs(state: State, host: Host) -> list[tuple[str, str]]:
-    """(operation, what it printed) of those that ran."""
-    found = []
-    for op_hash, data in state.ops[host].items():
-        try:
-            found.append((", ".join(state.get_op_meta(op_hash).names), data.operation_meta.stdout))
-        except RuntimeError:  # it was not executed
-            continue
-    return found
+    return sum(fetched(text) for text in ws.printed.get(problem.step or "", []))
 
 
 def fetched(text: str) -> int:

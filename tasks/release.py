@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from pyinfra import host, logger
 from pyinfra.api import StringCommand
@@ -90,6 +90,19 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
     yield helper.job(root, "build", "python3", "build", root, order)
     yield from progress.follow(ws, "build", "vLLM")
     ws.forget()
+
+
+@task
+def converter(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure the release is there where the model is converted with vLLM's own libraries: the small one for the processor.
+
+    + ws: the host
+    """
+    if ws.plan is not None and ws.plan.engine == "cpu":
+        yield from cast(Any, present)._inner(ws)
+    else:
+        host.noop("the model comes as it is")
 
 
 @task

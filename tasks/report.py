@@ -5,33 +5,45 @@ from __future__ import annotations
 import atexit
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from pyinfra import logger
 from pyinfra.api import BaseStateCallback, Host, State
 
-from tasks import account
-from tasks.workstation import all_known
+from tasks import account, repeat, rollout
+from tasks.workstation import Workstation, all_known
 
 SENTENCE = 12  # lines at most of a message of ours
-_why: dict[str, str] = {}
+WORD = len("unchanged")
+AGAIN = ("FAILED", "UNREACHABLE", "HELD", "REFUSED")
 _state: list[State] = []
 _always: list[bool] = []
 
 
 class Watcher(BaseStateCallback):
-    """Remembers why a host failed."""
+    """Tells the rollout how each host ended."""
+
+    @staticmethod
+    def operation_host_success(state: State, host: Host, op_hash: str, *_: Any) -> None:
+        """All steps are done."""
+        rollout.ended(host, True)
 
     @staticmethod
     def operation_host_error(state: State, host: Host, op_hash: str, *_: Any) -> None:
-        """An operation that failed: its name now, its words at the end."""
-        name = ", ".join(state.get_op_meta(op_hash).names)
-        _why.setdefault(host.name, name)
-        _failed_ops[host.name] = op_hash
+        """A step failed."""
+        _failed.add(host.name)
+        rollout.ended(host, False)
+
+    @staticmethod
+    def host_connect_error(state: State, host: Host, error: Any) -> None:
+        """What the connection said."""
+        _unreachable[host.name] = str(error.args[0] if error.args else error)
 
 
-_failed_ops: dict[str, str] = {}
+_failed: set[str] = set()
+_unreachable: dict[str, str] = {}
 
 
 def register(state: State, always: bool = False) -> None:
@@ -48,15 +60,13 @@ def table() -> None:
     state = _state[0]
     if not state.op_meta:
         return
-    rows = [(host.name, *_row(state, host)) for host in state.inventory]
-    width = max(len(row[0]) for row in rows)
+    rows = [(host.name, *_row(state, host)) for host in state.inventory if state.is_host_in_limit(host)]
+    width, word_width = max(len(row[0]) for row in rows), max(WORD, *(len(row[1]) for row in rows))
     logger.info("")
-    told = {
-        host.name: account.account(state, host, ws) for host in state.inventory if (ws := all_known().get(host.name))
-    }
+    told = {name: account.account(ws) for name, ws in all_known().items()}
     for name, word, text in rows:
         first, *rest = (text or "").splitlines() or [""]
-        logger.info(f"{name:<{width}}  {word:<9}  {first}")
+        logger.info(f"{name:<{width}}  {word:<{word_width}}  {first}")
         always = _always[0] and word in ("changed", "unchanged")
         ws = all_known().get(name)
         alone = (
@@ -64,18 +74,22 @@ def table() -> None:
         )  # one step, which does not look again
         found = [] if alone or name not in told else account.lines(told[name], always, word == "planned")
         for more in [*rest, *found]:
-            logger.info(f"{'':<{width}}             {more}")
-    _write({name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows})
+            logger.info(f"{'':<{width}}  {'':<{word_width}}  {more}")
+    again = repeat.command(sys.argv, [name for name, word, _ in rows if word in AGAIN]) if len(rows) > 1 else None
+    if again:
+        logger.info(f"again: {again}")
+    hosts = {name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows}
+    _write({"hosts": hosts, "again": again})
 
 
-def _write(hosts: dict[str, Any]) -> None:
+def _write(told: dict[str, Any]) -> None:
     """The same as JSON, where a host's settings name a file on this computer."""
     for path in {ws.settings.report for ws in all_known().values() if ws.settings.report}:
         try:
             file = Path(path).expanduser()
             file = file if file.suffix == ".json" else file / "run.json"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"hosts": hosts}, indent=1) + "\n", encoding="utf-8")
+            file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         except (OSError, RuntimeError) as error:  # RuntimeError: no such user's home
             logger.error(
                 f"report = {path} could not be written: {getattr(error, 'strerror', None) or error}. Name a folder that you can write to."
@@ -84,16 +98,19 @@ def _write(hosts: dict[str, Any]) -> None:
 
 def _row(state: State, host: Host) -> tuple[str, str]:
     ws = all_known().get(host.name)
-    if host in state.failed_hosts or host.name in _why:
-        return "FAILED", _reason(state, host)
-    if ws is None:
-        return "FAILED", "not reached"
+    if ws is None or ws.unreachable:
+        return "UNREACHABLE", (ws and ws.unreachable) or _unreachable.get(host.name) or "not reached"
+    if host in state.failed_hosts or host.name in _failed:
+        return "FAILED", _reason(ws)
+    if ws.held:
+        return "HELD", f"not begun: {ws.held}"
     if ws.verified is None:
         refusals = ws.last_plan.refusals if ws.last_plan else []
         if refusals:
             return "REFUSED", "\n".join(str(refusal) for refusal in refusals)
         if not _done(state, host):
-            return "planned", "nothing was done yet"
+            same = state.check_for_changes and not state.meta[host].ops_change
+            return "planned", "nothing would change" if same else "nothing was done yet"
     return ("changed" if _changes(state, host) else "unchanged"), ws.verified or "done"
 
 
@@ -108,18 +125,8 @@ def _changes(state: State, host: Host) -> int:
     return sum(1 for meta in metas if meta.did_succeed(_raise_if_not_complete=False) and meta.did_change())
 
 
-def _reason(state: State, host: Host) -> str:
-    op_hash = _failed_ops.get(host.name)
-    if op_hash is None:
-        return (
-            "the connection was lost"
-            if host.name in all_known()
-            else "unreachable; the connection's own error is above"
-        )
-    output = state.get_op_data_for_host(host, op_hash).operation_meta
-    try:
-        words = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in output.stderr.splitlines() if line.strip()]
-    except RuntimeError:
-        words = []
+def _reason(ws: Workstation) -> str:
+    """The step that failed, and its last command's own words."""
+    words = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in ws.words if line.strip()]
     own = words if len(words) <= SENTENCE else words[-1:]  # apt's own lines stand above; ours is the last
-    return f"{_why[host.name]}: " + ("\n".join(own) or "see above")
+    return f"{ws.step or 'Begin'}: " + ("\n".join(own) or "see above")

@@ -35,7 +35,12 @@ class Workstation:
         )
         self.left: list[Problem] | None = None  # what is wrong at its end
         self.moved: dict[str, int] = {}  # bytes by job
-        self.verified: str | None = None  # how the run ended here, set by the last operation
+        self.verified: str | None = None  # how the run ended here, set by the last step
+        self.step = ""  # the one that is at work
+        self.printed: dict[str, list[str]] = {}  # by step: what its commands said
+        self.words: list[str] = []  # the last command's complaints
+        self.held: str | None = None  # why it was not begun
+        self.unreachable: str | None = None  # what the connection said
 
     def __str__(self) -> str:
         return self.host.name
@@ -122,6 +127,11 @@ class Workstation:
     def last_plan(self) -> Plan | None:
         """The plan as it is known, without a look: for the end of a run."""
         return self._plan
+
+    def begin(self) -> None:
+        """Nothing is known: what was seen while preparing may be long ago."""
+        self.forget()
+        self.first = None
 
     def forget(self) -> None:
         """The machine was changed."""

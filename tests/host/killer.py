@@ -1,9 +1,9 @@
-"""pyinfra's own command line, which kills itself (SIGKILL, its whole process group) at one operation.
+"""pyinfra's own command line, which kills itself (SIGKILL, its whole process group) in one step of a deploy.
 
     python -m tests.host.killer INDEX SECONDS pyinfra's arguments …
 
-INDEX counts the operations from 0; SECONDS pass after its first command was sent, negative: before the operation starts.
-It ends with 0 where INDEX is past the last operation; a line `killed in NAME` says where it ended otherwise.
+INDEX counts the steps from 0; SECONDS pass after its first command was sent, negative: before the step starts.
+It ends with 0 where INDEX is past the last step; a line `killed in NAME` says where it ended otherwise.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 
 cli: Any = importlib.import_module("pyinfra_cli.main")  # patches the standard library for gevent, so it comes first
 
-from pyinfra.api import operations  # noqa: E402
 from pyinfra.api.host import Host  # noqa: E402
+
+from tasks import steps  # noqa: E402
+from tasks.workstation import Workstation  # noqa: E402
 
 
 class Killer:
-    """Counts operations and pulls the trigger."""
+    """Counts steps and pulls the trigger."""
 
     def __init__(self, index: int, seconds: float) -> None:
         self.index, self.seconds = index, seconds
@@ -31,20 +33,17 @@ class Killer:
         self.names = ""
         self.armed = False
 
-    def started(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """In place of the function that runs one operation on all hosts."""
+    def entered(self, ws: Workstation, name: str) -> None:
+        """In place of the function that is told of each step."""
+        self.over()
+        self.at, self.names = self.at + 1, name
+        if self.at == self.index and self.seconds < 0:
+            self.kill()
 
-        def run(state: Any, op_hash: str) -> Any:
-            self.at += 1
-            self.names = ", ".join(state.get_op_meta(op_hash).names)
-            if self.at == self.index and self.seconds < 0:
-                self.kill()
-            done = original(state, op_hash)
-            if self.at == self.index:
-                self.kill()  # it was over sooner than SECONDS
-            return done
-
-        return run
+    def over(self) -> None:
+        """A step has ended: sooner than SECONDS, where it was to be killed."""
+        if self.at == self.index:
+            self.kill()
 
     def sent(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """In place of the method that sends a command."""
@@ -67,10 +66,13 @@ def run() -> None:
     """Patch and start."""
     index, seconds, *words = sys.argv[1:]
     killer = Killer(int(index), float(seconds))
-    operations._run_single_op = killer.started(operations._run_single_op)
+    steps.entered = killer.entered
     Host.run_shell_command = killer.sent(Host.run_shell_command)  # type: ignore[method-assign]
     sys.argv = ["pyinfra", *words]
-    sys.exit(cli.main())
+    try:
+        cli.main()
+    finally:
+        killer.over()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Runs killed at every operation, jobs killed on the machine, a power cut, two repairs at once: the next run finishes.
+"""Runs killed in every step, jobs killed on the machine, a power cut, two repairs at once: the next run finishes.
 
-One machine a sweep: a run is killed in its first operation, the next one in its second, and so on to the last; then a
+One machine a sweep: a run is killed in its first step, the next one in its second, and so on to the last; then a
 whole run ends well and one more changes nothing. Where a server ran before it answers after every kill.
 """
 
@@ -23,9 +23,9 @@ from tests.host.lab import Host, Lab
 from tests.host.product import BIG, PROJECT, PYINFRA, chat, inventory, run
 
 pytestmark = pytest.mark.host
-SECONDS = (0.3, 1.0, -1.0)  # after the operation's first command; negative: before the operation
+SECONDS = (0.3, 1.0, -1.0)  # after the step's first command; negative: before the step
 IDLE = "while pgrep -u ops -f 'job-run .* start ' >/dev/null; do sleep 0.2; done; "  # a start outlives the run
-MOST = 40  # operations of a run, at most
+MOST = 40  # steps of a run, at most
 STARTS = ("Start the server and hear it answer", "Verify")
 BROKEN = [
     *(
@@ -62,7 +62,7 @@ def broken(machines: Machines) -> Iterator[tuple[Host, list[Fault]]]:
 
 
 def killed(lab: Lab, where: Path, index: int) -> str | None:
-    """Run until operation INDEX; returns the name of that operation, None where there are not so many."""
+    """Run until step INDEX; returns its name, None where there are not so many."""
     argv = [sys.executable, "-m", "tests.host.killer", str(index), str(SECONDS[index % 3]), "-y", str(where)]
     process = subprocess.Popen(
         lab.command([*argv, "deploy/full.py"]),
@@ -79,7 +79,7 @@ def killed(lab: Lab, where: Path, index: int) -> str | None:
 
 
 def sweep(lab: Lab, where: Path, machine: Host | None = None) -> list[str]:
-    """Kill at each operation in turn; the server on MACHINE is the same all the time until one is started. Names, in order."""
+    """Kill in each step in turn; the server on MACHINE is the same all the time until one is started. Names, in order."""
     names: list[str] = []
     pid = server_pid(machine) if machine else ""
     while (name := killed(lab, where, len(names))) is not None:

@@ -21,21 +21,9 @@ TOOLKIT = Problem(code="TOOLKIT", evidence="gone", done="installed", step="Insta
 PORT = Problem(code="PORT", evidence="port 8000 is taken", next="Stop it.")
 
 
-class Host:
-    """A host."""
-
-    name = "pc"
-
-
 def told(first: list[Problem] | None, left: list[Problem] | None, **moved: int) -> dict[str, Any]:
-    host: Any = Host()
-    meta = SimpleNamespace(stdout=APT)
-    state: Any = SimpleNamespace(
-        ops={host: {"1": SimpleNamespace(operation_meta=meta)}},
-        get_op_meta=lambda _: SimpleNamespace(names={"Install the CUDA toolkit"}),
-    )
-    ws: Any = SimpleNamespace(first=first, left=left, moved=moved)
-    return account.account(state, host, ws)
+    ws: Any = SimpleNamespace(first=first, left=left, moved=moved, printed={"Install the CUDA toolkit": APT.split("…")})
+    return account.account(ws)
 
 
 def unhash(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -95,7 +83,7 @@ def test_sizes() -> None:
 def test_the_report_is_written_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, said = tmp_path / "r.json", []  # type: ignore[var-annotated]
     monkeypatch.setattr(report, "all_known", lambda: {"a": SimpleNamespace(settings=Settings(report=str(path)))})
-    report._write({"a": {"state": "changed"}})
+    report._write({"hosts": {"a": {"state": "changed"}}})
     assert json.loads(path.read_text()) == {"hosts": {"a": {"state": "changed"}}}
     monkeypatch.setattr(pyinfra.logger, "error", said.append)
     monkeypatch.setattr(

@@ -40,8 +40,8 @@ def test_progress(state: dict[str, Any], text: str) -> None:
 class Result:
     """How one operation of a host ended."""
 
-    def __init__(self, changed: bool, stderr: str | None = "") -> None:
-        self._changed, self._stderr = changed, stderr
+    def __init__(self, changed: bool) -> None:
+        self._changed = changed
 
     def did_succeed(self, **_: object) -> bool:
         return True
@@ -52,20 +52,14 @@ class Result:
     def is_complete(self) -> bool:
         return True
 
-    @property
-    def stderr(self) -> str:
-        if self._stderr is None:
-            raise RuntimeError("not run")
-        return self._stderr
-
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Empty memories of a run."""
     hosts: dict[str, Any] = {}
     monkeypatch.setattr(workstation, "_known", hosts)
-    for name in ("_why", "_failed_ops"):
-        monkeypatch.setattr(report, name, {})
+    monkeypatch.setattr(report, "_failed", set())
+    monkeypatch.setattr(report, "_unreachable", {})
     monkeypatch.setattr(report, "_state", [])
     return hosts
 
@@ -75,7 +69,7 @@ def state(*hosts: Any, failed: tuple[Any, ...] = (), results: tuple[Result, ...]
     data = {str(n): SimpleNamespace(operation_meta=result) for n, result in enumerate(results)}
     return SimpleNamespace(
         inventory=list(hosts), failed_hosts=set(failed), results=dict.fromkeys(hosts, 1), ops=dict.fromkeys(hosts, data), op_meta=data,
-        get_op_data_for_host=lambda host, op: data[op], get_op_meta=lambda op: SimpleNamespace(names={"Build the vLLM release"}),
+        is_host_in_limit=lambda host: True, check_for_changes=True, meta={host: SimpleNamespace(ops_change=1) for host in hosts},
     )  # fmt: skip
 
 
@@ -89,6 +83,15 @@ class Host:
 PC = Host("pc-01")
 
 
+def known_as(**more: Any) -> Any:
+    """A workstation as the table reads it."""
+    usual: dict[str, Any] = {
+        "verified": None, "last_plan": None, "unreachable": None, "held": None, "step": "Build the vLLM release", "words": [],
+        "first": None, "left": [], "moved": {}, "printed": {}, "settings": Settings(),
+    }  # fmt: skip
+    return SimpleNamespace(**(usual | more))
+
+
 def row(running: Any, host: Any = PC) -> tuple[str, str]:
     """The table's words for a host."""
     found: tuple[str, str] = report._row(running, host)
@@ -97,7 +100,7 @@ def row(running: Any, host: Any = PC) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("changes", "word"), [((False, False), "unchanged"), ((False, True), "changed")])
 def test_a_host_that_serves(changes: tuple[bool, ...], word: str, known: dict[str, Any]) -> None:
-    known["pc-01"] = SimpleNamespace(verified="serving x at http://127.0.0.1:8000/v1")
+    known["pc-01"] = known_as(verified="serving x at http://127.0.0.1:8000/v1")
     assert row(state(PC, results=tuple(Result(change) for change in changes))) == (
         word,
         "serving x at http://127.0.0.1:8000/v1",
@@ -105,15 +108,24 @@ def test_a_host_that_serves(changes: tuple[bool, ...], word: str, known: dict[st
 
 
 def test_a_dry_run(known: dict[str, Any]) -> None:
-    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
+    known["pc-01"] = known_as()
     assert row(state(PC)) == ("planned", "nothing was done yet")
+    same = state(PC)
+    same.meta[PC].ops_change = 0
+    assert row(same) == ("planned", "nothing would change")
 
 
 def test_a_host_that_was_not_reached(known: dict[str, Any]) -> None:
-    assert row(state(PC, failed=(PC,))) == ("FAILED", "unreachable; the connection's own error is above")
-    assert row(state(PC)) == ("FAILED", "not reached")
-    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
-    assert row(state(PC, failed=(PC,))) == ("FAILED", "the connection was lost")
+    assert row(state(PC)) == ("UNREACHABLE", "not reached")
+    report.Watcher.host_connect_error(state(PC), PC, OSError("no route"))  # type: ignore[arg-type]
+    assert row(state(PC, failed=(PC,))) == ("UNREACHABLE", "no route")
+    known["pc-01"] = known_as(unreachable="Could not connect (timed out)")
+    assert row(state(PC, failed=(PC,))) == ("UNREACHABLE", "Could not connect (timed out)")
+
+
+def test_a_host_that_was_not_begun(known: dict[str, Any]) -> None:
+    known["pc-01"] = known_as(held="the canary pc-00 failed")
+    assert row(state(PC, results=(Result(False),))) == ("HELD", "not begun: the canary pc-00 failed")
 
 
 LONG = "".join(f"line {n}\n" for n in range(report.SENTENCE))
@@ -122,19 +134,14 @@ STDERR = [
     (LONG, LONG.rstrip("\n")),
     (LONG + "the last", "the last"),  # apt's own lines stand above
     ("", "see above"),
-    (None, "see above"),
 ]
 
 
 @pytest.mark.parametrize(("stderr", "words"), STDERR)
-def test_a_host_that_failed_says_in_which_step_and_why(stderr: str | None, words: str, known: dict[str, Any]) -> None:
-    known["pc-01"] = SimpleNamespace(verified=None, last_plan=None)
-    running = state(PC, failed=(PC,), results=(Result(False, stderr),))
-    report.Watcher.operation_host_error(running, PC, "0")  # type: ignore[arg-type]
+def test_a_host_that_failed_says_in_which_step_and_why(stderr: str, words: str, known: dict[str, Any]) -> None:
+    known["pc-01"] = known_as(words=stderr.splitlines())
+    running = state(PC, failed=(PC,), results=(Result(False),))
     assert row(running) == ("FAILED", f"Build the vLLM release: {words}")
-
-
-NOTHING: dict[str, Any] = {"first": None, "left": [], "moved": {}, "settings": Settings()}
 
 
 def test_the_table_has_one_row_a_host_in_one_column(known: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,15 +150,15 @@ def test_the_table_has_one_row_a_host_in_one_column(known: dict[str, Any], monke
     long = Host("a-long-name")
     known.update(
         {
-            "pc-01": SimpleNamespace(verified="type:\n    wsl --shutdown", **NOTHING),
-            "a-long-name": SimpleNamespace(verified=None, last_plan=None, **NOTHING),
+            "pc-01": known_as(verified="type:\n    wsl --shutdown"),
+            "a-long-name": known_as(),
         }
     )
     report._state.append(state(PC, long, results=(Result(True),)))
     monkeypatch.setattr(report, "_always", [False])
     report.table()
     refused = machine(wsl=1)
-    known["pc-01"] = SimpleNamespace(verified=None, last_plan=plan.make(refused, Settings()))
+    known["pc-01"] = known_as(last_plan=plan.make(refused, Settings()))
     assert row(state(PC))[0] == "REFUSED"
     assert [line.rstrip() for line in lines] == [
         "", "pc-01        changed    type:", "                            wsl --shutdown", "a-long-name  changed    done",
