@@ -19,6 +19,7 @@ from tasks import (
     report,
     rollout,
     service,
+    settle,
     steps,
     tools,
     verify,
@@ -84,7 +85,8 @@ SERVER: tuple[Step, ...] = (
     ("Start the server and hear it answer", service.running),
     ("Verify", verify.converged),
 )
-ALL = (*BASE, *MODEL_STARTED, *TOOLKIT, *VLLM, *MODEL, *SERVER)
+START: tuple[Step, ...] = (BASE[0], ("Wait for a server that starts", settle.server))
+ALL = (*START, *BASE[1:], *MODEL_STARTED, *TOOLKIT, *VLLM, *MODEL, *SERVER)
 
 
 def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:

@@ -16,6 +16,18 @@ def serving(machine: Machine, settings: Settings, plan: Plan) -> bool:
     return plan.serve is not None and not_serving(machine, settings, plan) is None
 
 
+STARTING = ("start-pre", "start", "start-post")  # systemd's sub-states of a start; ExecStartPost hears the first answer
+
+
+def starting(machine: Machine, settings: Settings, plan: Plan) -> bool:
+    """Whether systemd is starting the planned server right now."""
+    unit = machine.service.unit
+    if plan.serve is None or unit is None or unit.active != "activating" or unit.sub not in STARTING:
+        return False
+    planned = unit.spec in (None, plan.serve.spec)
+    return planned and unit.started in (None, service.started(settings, plan.serve, plan.files))
+
+
 def enabled(machine: Machine) -> bool:
     """Whether systemd starts it at boot."""
     return machine.service.unit is not None and machine.service.unit.enabled == "enabled"

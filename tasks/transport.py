@@ -33,6 +33,8 @@ def install() -> int:
     connector.connect = _without_delay(SSHConnector.connect)
     for name in ("run_shell_command", "put_file", "get_file"):
         setattr(Host, name, _connected(getattr(Host, name)))
+    connects: Any = Host
+    connects.connect = _once(Host.connect)
     return _hosts()
 
 
@@ -90,6 +92,21 @@ def _connected(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(host, *words, **more)
 
     return ask
+
+
+def _once(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A fact of a host that is being connected to does not begin a second connection."""
+
+    def connect(host: Host, *words: Any, **more: Any) -> Any:
+        opening = _opening.get(host)
+        if opening is None or opening is gevent.getcurrent():
+            return original(host, *words, **more)
+        opening.join()
+        if not host.connected and more.get("raise_exceptions"):
+            raise ConnectError(_why.get(host) or "could not connect")
+        return None
+
+    return connect
 
 
 def _without_delay(original: Callable[[SSHConnector], None]) -> Callable[[SSHConnector], None]:
