@@ -26,7 +26,6 @@ from tasks import (
     workstation,
     wsl,
 )
-from tasks import doctor as physician
 from tasks.steps import Step
 from tasks.workstation import Workstation
 
@@ -36,21 +35,23 @@ def begin(repair: bool = False) -> Workstation:
 
     `repair`: keep the release that was chosen before, and read libraries and weights whole.
     """
-    wanted = _settings()
+    wanted = settings_here()
     report.register(state, repair)
-    ws = _workstation(wanted, repair)
+    ws = workstation_here(wanted, repair)
     rollout.join(ws)
     return ws
 
 
-def _settings() -> Settings:
+def settings_here() -> Settings:
+    """This host's settings. Raises DeployError where one cannot be used."""
     try:
         return settings.read(host.data.dict())  # type: ignore[no-untyped-call]
     except settings.SettingsError as error:
         raise DeployError(f"{host.name}: {error}. Nothing was changed; settings are in group_data/all.py.") from None
 
 
-def _workstation(wanted: Settings, repair: bool) -> Workstation:
+def workstation_here(wanted: Settings, repair: bool) -> Workstation:
+    """This host in this run."""
     given = [getattr(config, name, None) for name in ("USE_SUDO_PASSWORD", "SUDO_PASSWORD")]
     password = any([*given, host.data.get("_sudo_password"), host.data.get("_use_sudo_password")])
     return workstation.of(host, wanted, password, repair)
@@ -92,17 +93,3 @@ ALL = (*START, *BASE[1:], *MODEL_STARTED, *TOOLKIT, *VLLM, *MODEL, *SERVER)
 def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:
     """These steps, in order, as one operation a host."""
     steps.run(begin(repair), [step for part in parts for step in part], name)
-
-
-def doctor() -> None:
-    """Only look. Ends the process after the last host, before pyinfra asks whether to change something."""
-    wanted = None
-    try:
-        wanted = _settings()
-        ws = _workstation(wanted, repair=False)
-        password, ws.sudo_password = ws.sudo_password, True  # to look needs no sudo; to mend what is found may
-        ws.logs, ws.hashes = True, wanted.thorough
-        physician.see(ws, password)
-    except Exception as error:  # one host's trouble is its own
-        physician.failed(host, wanted, error)
-    physician.finish(state)

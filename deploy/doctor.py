@@ -1,5 +1,5 @@
 """Only look: what is wrong, why, and what to do. Nothing is changed."""
 
-from deploy import compose
+from deploy import looking
 
-compose.doctor()
+looking.doctor()
