@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import resource
 import socket
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -58,9 +60,16 @@ def _each_by_itself(original: Callable[[State], None]) -> Callable[[State], None
             if state.is_host_in_limit(host):
                 state.activate_host(host)
                 _opening[host] = gevent.spawn(_connect, host)
-        return None
+        return _meanwhile()
 
     return connect_all
+
+
+def _meanwhile() -> None:
+    """Import what the deploys need in a thread of its own, while the hosts are being connected to: 0.3 s that nobody waits for."""
+    if any(word.startswith("deploy/") for word in sys.argv):
+        with suppress(Exception):  # the deploy itself will tell
+            gevent.get_hub().threadpool.apply(importlib.import_module, ("deploy.compose",))
 
 
 def _connect(host: Host) -> None:
