@@ -13,3 +13,9 @@ lab = ["@local"]
 # servers = [
 #     ("gpu-01.lab", {"ssh_user": "admin", "cuda_version": "none", "model": "/data/gpt-oss-20b"}),  # native Ubuntu
 # ]
+
+# Out of a file (README, "Many machines"): a spreadsheet saved as CSV, YAML, or an Ansible inventory (INI or YAML).
+#
+# from deploy import hosts
+#
+# globals().update(hosts.groups("lab.csv"))

@@ -90,12 +90,12 @@ def _whole(ws: Workstation, steps: Sequence[Step]) -> Iterator[StringCommand]:
         )
 
 
-def _each(ws: Workstation, steps: Sequence[Step]) -> Iterator[StringCommand]:
+def _each(ws: Workstation, steps: Sequence[Step], aloud: bool = True) -> Iterator[StringCommand]:
     for name, task in steps:
         entered(ws, name)
         said = False
         for command in _commands(task, ws):
-            if not said and ws.host.state.is_executing:
+            if aloud and not said and ws.host.state.is_executing:
                 logger.info(f"{ws.host.print_prefix}{name}")
                 said = True
             yield Within(ws, name, command)
@@ -108,7 +108,7 @@ def _commands(task: Task, ws: Workstation) -> Iterator[StringCommand]:
 
 def _would_change(ws: Workstation, steps: Sequence[Step]) -> bool:
     """Whether any step has something to do, as the machine is now."""
-    return next(_each(ws, steps), None) is not None
+    return next(_each(ws, steps, aloud=False), None) is not None
 
 
 _decorate: Any = operation()

@@ -1,0 +1,163 @@
+"""Lists of hosts: a spreadsheet's, YAML, Ansible's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plan import hosts
+from plan.hosts_common import HostsError
+from plan.settings import Settings, read
+
+CSV = """\ufeffhost,group,ssh_user,ssh_port,port,exports,x_room,max_model_len
+pc-01.lab,lab,ops,22,8001,true,B3,
+pc-02.lab,lab;first,ops,,,no,,4096
+
+10.0.0.7,,admin,2222,,,,auto
+"""
+YAML = """
+lab:
+  - pc-01.lab
+  - {host: pc-02.lab, ssh_user: ops, port: 8001, groups: first}
+servers: {gpu-01.lab: {cuda_version: 12.8}, gpu-02.lab: }
+"""
+INI = """
+# a lab
+alone.lab
+[pcs]
+pc-[01:03].lab ansible_user=ops vllm_workstation_port=8001
+odd.lab:2222 note="two words"
+[pcs:vars]
+ansible_ssh_private_key_file=~/.ssh/lab
+vllm_workstation_max_num_seqs = 2
+port=22
+[gpu-servers]
+gpu-[a:b].lab ansible_host=10.0.0.5
+[lab:children]
+pcs
+gpu-servers
+[lab:vars]
+ansible_user=admin
+[here]
+localhost ansible_connection=local
+"""
+ANSIBLE = """
+all:
+  vars: {ansible_user: ops}
+  children:
+    lab:
+      children:
+        pcs: {hosts: {"pc-[1:2].lab": , pc-3.lab: {ansible_port: 2222, vllm_workstation_port: 8001}}}
+      vars: {vllm_workstation_exports: false}
+    ungrouped: {hosts: {alone.lab: }}
+"""
+
+
+def test_a_spreadsheet() -> None:
+    first = ("pc-01.lab", {"ssh_user": "ops", "ssh_port": 22, "port": 8001, "exports": True, "x_room": "B3"})
+    second = ("pc-02.lab", {"ssh_user": "ops", "exports": False, "max_model_len": 4096})
+    third = ("10.0.0.7", {"ssh_user": "admin", "ssh_port": 2222, "max_model_len": "auto"})
+    expected = {"lab": [first, second, third], "first": [second]}
+    assert hosts.groups(CSV, ".csv") == expected
+    assert hosts.groups(CSV.replace(";", "|").replace(",", ";"), ".csv") == expected  # as a German spreadsheet saves it
+
+
+def test_yaml() -> None:
+    second = ("pc-02.lab", {"ssh_user": "ops", "port": 8001})
+    servers = [("gpu-01.lab", {"cuda_version": "12.8"}), ("gpu-02.lab", {})]
+    assert hosts.groups(YAML, ".yaml") == {"lab": [("pc-01.lab", {}), second], "first": [second], "servers": servers}
+    assert hosts.groups("- pc-01", ".yml") == {"lab": [("pc-01", {})]}
+
+
+def test_ansible_ini() -> None:
+    found = hosts.groups(INI, ".ini")
+    assert set(found) == {"lab", "pcs", "gpu_servers", "here"}
+    pc: dict[str, Any] = {"ssh_user": "ops", "ssh_key": "~/.ssh/lab", "port": 8001, "max_num_seqs": 2, "x_port": "22"}
+    assert dict(found["pcs"])["pc-02.lab"] == pc == dict(found["lab"])["pc-02.lab"]
+    odd = {
+        "ssh_user": "admin",
+        "ssh_key": "~/.ssh/lab",
+        "ssh_port": 2222,
+        "max_num_seqs": 2,
+        "x_port": "22",
+        "x_note": "two words",
+    }
+    assert dict(found["pcs"])["odd.lab"] == odd
+    assert found["gpu_servers"] == [
+        (f"gpu-{one}.lab", {"ssh_user": "admin", "ssh_hostname": "10.0.0.5"}) for one in "ab"
+    ]
+    assert found["here"] == [("@local", {})] and dict(found["lab"])["alone.lab"] == {}
+    assert len(found["lab"]) == 7
+    assert hosts.groups(INI, "") == found
+
+
+def test_ansible_yaml() -> None:
+    data = {"ssh_user": "ops", "exports": False}
+    pcs = [("pc-1.lab", data), ("pc-2.lab", data), ("pc-3.lab", {**data, "ssh_port": 2222, "port": 8001})]
+    found = hosts.groups(ANSIBLE, ".yml")
+    assert found == {"pcs": pcs, "lab": [("alone.lab", {"ssh_user": "ops"}), *pcs]}
+
+
+WRONG = [
+    (".csv", "name2,port\n", "line 1: no column is called host"),
+    (".csv", "host,port,port\na,1,2\n", "line 1: the column port stands there twice"),
+    (".csv", "host,port\na,1,2\n", "line 2: 3 values for 2 columns"),
+    (".csv", "host,port\n,8001\n", "line 2: '' is no host"),
+    (".csv", "host,prt\na,8001\n", "a: unknown column or key prt: did you mean port?"),
+    (".csv", "host,port\na,80\n", "a: setting port = '80' cannot be used: allowed is a whole number from 1024 to 65535"),
+    (".csv", "host,ssh_port\na,x\n", "a: ssh_port = 'x' cannot be used: allowed is a whole number"),
+    (".csv", "host,port\na,8001\na,8002\n", "line 3: a stands there twice, with different data"),
+    (".csv", "host,group\na,all\n", "line 2: a group is named 'all'"),
+    (".csv", "host\n", "there is no host in it"),
+    (".csv", "", "there is no host in it"),
+    (".yaml", "a: [", "line 1: "),
+    (".yaml", "- host: !vault x", "line 1: could not determine a constructor"),
+    (".yaml", "a: b", "a: this is no list of hosts"),
+    (".yaml", "- {port: 8001}", "lab, entry 1: {'port': 8001} is no host"),
+    (".yaml", "7", "neither a list of hosts nor groups"),
+    (".yaml", "lab: {hosts: [a]}", "group lab: hosts is no mapping"),
+    (".ini", "[a]\nb c", "line 2: 'c' is no NAME=VALUE after a host"),
+    (".ini", "[a:vars]\nb", "line 2: 'b' is no variable"),
+    (".ini", "[a]\nb x='", "line 2: No closing quotation"),
+    (".ini", "pc-[1:x].lab", "line 1: the range [1:x] has no end"),
+    (".ini", "pc-[1-3].lab", "line 1: 'pc-[1-3].lab' is no host. A range is written pc-[01:16].lab"),
+    (".ini", "[a:children]\nb", "group a: its child b is nowhere"),
+    (".ini", "[a:children]\nb\n[b:children]\na\n[b]\nc", "is its own child"),
+    (".ini", "a ansible_password=x", "a: ansible_password is not used here: use keys"),
+    (".ini", "a ansible_user='{{ me }}'", "is a template"),
+    (".ini", "a vllm_workstation_prt=1", "a: unknown column or key prt: did you mean port?"),
+    (".txt", "a", "a list of hosts ends in .csv"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "text", "words"), WRONG)
+def test_what_is_wrong_is_said_with_its_place(suffix: str, text: str, words: str) -> None:
+    with pytest.raises(HostsError) as error:
+        hosts.groups(text, suffix)
+    assert words in str(error.value)
+
+
+@given(st.sampled_from([".csv", ".yaml", ".ini"]), st.text(max_size=200))
+def test_whatever_is_in_it_only_a_sentence_is_raised(suffix: str, text: str) -> None:
+    try:
+        found = hosts.groups(text, suffix)
+    except HostsError as error:
+        assert str(error)
+    else:
+        assert any(found.values())
+
+
+SETTINGS: list[tuple[str, Any]] = [
+    ("port", st.integers(1024, 65535)), ("max_num_seqs", st.integers(1, 1024)), ("exports", st.booleans()),
+    ("gpu_memory_utilization", st.floats(0.1, 1.0)), ("max_failed", st.floats(0, 1)), ("engine", st.sampled_from(["auto", "cpu", "cuda"])),
+]  # fmt: skip
+
+
+@given(st.fixed_dictionaries({}, optional=dict(SETTINGS)))
+def test_what_a_spreadsheet_says_is_what_the_settings_read(data: dict[str, Any]) -> None:
+    header, row = ",".join(["host", *data]), ",".join(["pc", *(str(value) for value in data.values())])
+    ((_, found),) = hosts.groups(f"{header}\n{row}\n", ".csv")["lab"]
+    assert read(found) == Settings(**data)
