@@ -11,6 +11,7 @@ from tasks import (
     check,
     cuda,
     exports,
+    gateway,
     model,
     own,
     packages,
@@ -89,7 +90,33 @@ SERVER: tuple[Step, ...] = (
 START: tuple[Step, ...] = (BASE[0], ("Wait for a server that starts", settle.server))
 ALL = (*START, *BASE[1:], *MODEL_STARTED, *TOOLKIT, *VLLM, *MODEL, *SERVER)
 
+ENDPOINT_FIRST: tuple[Step, ...] = (
+    ("Find python3", gateway.python),
+    ("Install nginx and our helper", gateway.programme),
+    ("Make certificates", gateway.identity),
+)
+ENDPOINT: tuple[Step, ...] = (
+    ("Write the endpoint", gateway.files),
+    ("Start the endpoint", gateway.running),
+    ("Verify", gateway.verified),
+)
+
 
 def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:
     """These steps, in order, as one operation a host."""
-    steps.run(begin(repair), [step for part in parts for step in part], name)
+    ws = begin(repair)
+    if ws.settings.role in ("gateway", "other"):
+        ws.verified = f"left alone: role = {ws.settings.role}"
+        ws.idle = True
+        return
+    steps.run(ws, [step for part in parts for step in part], name)
+
+
+def endpoint() -> None:
+    """Two operations a host: all have a certificate before any is told whom to admit."""
+    ws = begin()
+    if ws.settings.role == "other":
+        ws.verified, ws.idle = "left alone: role = other", True
+        return
+    steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint")
+    steps.run(ws, ENDPOINT, "Set up the endpoint")

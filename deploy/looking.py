@@ -14,9 +14,12 @@ def doctor() -> None:
     try:
         wanted = compose.settings_here()
         ws = compose.workstation_here(wanted, repair=False)
-        password, ws.sudo_password = ws.sudo_password, True  # to look needs no sudo; to mend what is found may
-        ws.logs, ws.hashes = True, wanted.thorough
-        physician.see(ws, password)
+        if wanted.role in ("gateway", "other"):
+            physician.leave(ws)
+        else:
+            password, ws.sudo_password = ws.sudo_password, True  # to look needs no sudo; to mend what is found may
+            ws.logs, ws.hashes = True, wanted.thorough
+            physician.see(ws, password)
     except Exception as error:  # one host's trouble is its own
         physician.failed(host, wanted, error)
     physician.finish(state)

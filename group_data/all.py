@@ -37,6 +37,16 @@ async_scheduling = "auto"  # True | False: overlap scheduling with the GPU's wor
 reasoning_effort = "auto"  # low | medium | high: for clients that name none (gpt-oss only)
 start_timeout = 1800  # seconds until a start that has not answered counts as failed
 
+# --- one endpoint for a lab (deploy/gateway.py)
+role = "workstation"  # workstation | gateway | both | other: other machines of the inventory are left alone
+door_port = 8444  # where the gateway reaches a workstation
+door_address = ""  # a workstation's address as the gateway knows it; empty: where ssh reaches it
+gateway_port = 8443  # where clients ask
+gateway_address = ""  # address to listen on; empty: all
+gateway_names = ""  # further names and addresses that clients use, for the certificate that is made
+gateway_certificate = ""  # a certificate of your own (PEM, on the gateway); empty: one is made
+gateway_certificate_key = ""  # and its key
+
 # --- many machines: the same on all of them
 canary = 0  # so many hosts, or those of a group, are changed first; where one fails no other is begun
 wave = 0  # then so many at a time; 0: all

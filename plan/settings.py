@@ -73,6 +73,14 @@ class Settings(BaseModel):
     async_scheduling: Auto | bool = "auto"
     reasoning_effort: Literal["auto", "low", "medium", "high"] = "auto"
     start_timeout: Annotated[int, Field(ge=60, le=7200)] = 1800
+    role: Literal["workstation", "gateway", "both", "other"] = "workstation"
+    door_port: Annotated[int, Field(ge=1024, le=65535)] = 8444
+    door_address: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._:-]*$")] = ""
+    gateway_port: Annotated[int, Field(ge=1024, le=65535)] = 8443
+    gateway_address: Annotated[str, StringConstraints(pattern=r"^(|[0-9.]+|\[[0-9A-Fa-f:]+\])$")] = ""
+    gateway_names: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z., _:-]*$")] = ""
+    gateway_certificate: Annotated[str, StringConstraints(pattern=r"^(|/[^\s;{}'\"$]+)$")] = ""
+    gateway_certificate_key: Annotated[str, StringConstraints(pattern=r"^(|/[^\s;{}'\"$]+)$")] = ""
     canary: Annotated[int, Field(ge=0, le=1000)] | Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] = 0
     wave: Annotated[int, Field(ge=0, le=10000)] = 0
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.34
@@ -129,6 +137,14 @@ ALLOWED = {
     "async_scheduling": "auto, true or false",
     "reasoning_effort": "auto, low, medium or high",
     "start_timeout": "a whole number from 60 to 7200 seconds",
+    "role": "workstation, gateway, both or other",
+    "door_port": "a whole number from 1024 to 65535",
+    "door_address": "empty (where ssh reaches the machine) or an address or name such as 10.0.0.5",
+    "gateway_port": "a whole number from 1024 to 65535",
+    "gateway_address": "empty (all) or an address such as 10.0.0.5 or [fd00::5]",
+    "gateway_names": "empty, or names and addresses that clients use, apart by spaces",
+    "gateway_certificate": "empty (one is made) or the path of a PEM file on the gateway",
+    "gateway_certificate_key": "empty (one is made) or the path of a PEM file on the gateway",
     "canary": "0, a whole number of hosts, or the name of a group of the inventory",
     "wave": "0 (all) or a whole number of hosts at a time",
     "max_failed": "a share from 0 to 1",
@@ -172,6 +188,11 @@ def _together(settings: Settings) -> None:
         raise SettingsError(
             "setting vllm_release = 'gptoss' cannot be used with engine = 'cpu': that build needs an NVIDIA GPU"
         )
+    if bool(settings.gateway_certificate) != bool(settings.gateway_certificate_key):
+        raise SettingsError("settings gateway_certificate and gateway_certificate_key belong together: set both or neither")
+    ports = [settings.port, settings.door_port] + [settings.gateway_port] * (settings.role in ("gateway", "both"))
+    if len(set(ports)) < len(ports):
+        raise SettingsError(f"settings port, door_port and gateway_port = {ports} cannot be the same: allowed are different ports")
     if not settings.require_api_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
         raise SettingsError(
             f"setting require_api_key = False cannot be used with host = {settings.host!r}: allowed is True, or host = '127.0.0.1'"

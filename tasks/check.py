@@ -15,6 +15,9 @@ from tasks.workstation import Workstation
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3"
 NO_PYTHON = "this machine has no python3 and it could not be installed. Install it (apt-get install python3) and run this again."
 
+_FETCH = f'S=; [ "$(id -u)" = 0 ] || S="sudo -n"; command -v python3 >/dev/null || {{ $S apt-get update -q; $S env {INSTALL}; }}'
+SCRIPT = f"{_FETCH} || {{ echo '{NO_PYTHON}' >&2; exit 1; }}"
+
 
 @task
 def python(ws: Workstation) -> Iterator[StringCommand]:
@@ -26,8 +29,7 @@ def python(ws: Workstation) -> Iterator[StringCommand]:
     if ws.machine is not None:
         host.noop("python3 is there")
         return
-    script = f'S=; [ "$(id -u)" = 0 ] || S="sudo -n"; command -v python3 >/dev/null || {{ $S apt-get update -q; $S env {INSTALL}; }}'
-    yield StringCommand(f"{script} || {{ echo '{NO_PYTHON}' >&2; exit 1; }}")
+    yield StringCommand(SCRIPT)
     ws.forget()
 
 

@@ -32,6 +32,11 @@ def see(ws: Workstation, password: bool) -> None:
     _remember(ws.host, ws.settings, _seen(ws, password), ws.machine)
 
 
+def leave(ws: Workstation) -> None:
+    """Do not look at a machine that serves no model."""
+    _remember(ws.host, ws.settings, HostReport(name=ws.host.name, state="healthy", system=f"role = {ws.settings.role}: not examined"))
+
+
 def failed(host: Host, settings: Settings | None, error: Exception) -> None:
     """Remember a host whose look itself came to nothing: the connection's fault, a bad setting of that host's, or ours."""
     words = f"{type(error).__name__}: {error}"[:300]

@@ -104,6 +104,8 @@ def _row(state: State, host: Host) -> tuple[str, str]:
         return "FAILED", _reason(ws)
     if ws.held:
         return "HELD", f"not begun: {ws.held}"
+    if ws.idle:
+        return "unchanged", ws.verified or ""
     if ws.verified is None:
         refusals = ws.last_plan.refusals if ws.last_plan else []
         if refusals:

@@ -82,7 +82,8 @@ def _possible(ws: Workstation) -> None:
 
 def _rollout(ws: Workstation) -> Rollout:
     if not _running:
-        hosts = {host.name: list(host.groups) for host in ws.host.state.inventory if host.name in all_known()}
+        busy = {name for name, one in all_known().items() if not one.idle}
+        hosts = {host.name: list(host.groups) for host in ws.host.state.inventory if host.name in busy}
         settings = ws.settings
         found = rollout.waves(hosts, settings.canary, settings.wave)
         _running.append(Rollout(found, bool(settings.canary), settings.max_failed))

@@ -40,6 +40,7 @@ class Workstation:
         self.printed: dict[str, list[str]] = {}  # by step: what its commands said
         self.words: list[str] = []  # the last command's complaints
         self.held: str | None = None  # why it was not begun
+        self.idle = False  # nothing is to be done here in this run
         self.unreachable: str | None = None  # what the connection said
 
     def __str__(self) -> str:

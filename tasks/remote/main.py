@@ -8,7 +8,23 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, List
 
-from . import build, chat, common, convert, jobs, manager, pinned, resolve, serve, start, tools, weights
+from . import (
+    build,
+    chat,
+    common,
+    convert,
+    drain,
+    gateway,
+    identity,
+    jobs,
+    manager,
+    pinned,
+    resolve,
+    serve,
+    start,
+    tools,
+    weights,
+)
 
 
 def switch(root: str, lock: str) -> None:
@@ -42,6 +58,11 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "enable": manager.enable,
     "pinned": lambda root, mib: pinned.probe(root, int(mib)),
     "pin": lambda mib: pinned.pin(int(mib)),
+    "identity": identity.make,
+    "server-key": identity.server_key,
+    "gateway": gateway.run,
+    "gateway-wait": gateway.wait,
+    "drain-end": drain.end,
     "job-start": lambda root, name, *argv: print(jobs.start(root, name, list(argv))),
     "job-run": lambda root, name, lock, *argv: sys.exit(jobs.run(root, name, int(lock), list(argv))),
     "job-wait": lambda root, name, seconds: print(json.dumps(jobs.wait(root, name, float(seconds)))),

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any, Dict, Optional
 
-from . import common, good, jobs, manager, orphans, outcome
+from . import common, drain, good, jobs, manager, orphans, outcome
 
 STEPS = 4  # plans that are tried in one run
 WAIT = 120  # seconds for a smaller plan to be written
@@ -17,6 +17,11 @@ DECLINED = "declined.json"  # written by whoever follows this job: there is no s
 
 def run(root: str, supervisor: str) -> None:
     """(Re)start and wait. Raises common.Failure with the server's own last words."""
+    with drain.drained(root):
+        _run(root, supervisor)
+
+
+def _run(root: str, supervisor: str) -> None:
     orphans.end(root, manager.UNIT)
     failure = _smaller_and_smaller(root, supervisor)
     if failure is None:

@@ -45,7 +45,7 @@ def test_hosts_of_a_file_are_reached(lab: Lab, host: MakeHost, tmp_path: Path, f
     found = json.loads(seen.text[seen.text.index("{") : seen.text.rindex("\n}") + 2])
     assert found["pc-01"]["system"]["user"]["name"] == "ops"
     wrong = run(lab, where, "deploy/facts.py", "-y", "--group-data", str(tmp_path / "groups"), "--data", "canary=pc")
-    assert wrong.code != 0 and "allowed is a number or a group of the inventory (pcs)" in wrong.text, wrong.text
+    assert wrong.code != 0 and "allowed is a number or a group of the inventory (inventory, pcs)" in wrong.text, wrong.text
     (tmp_path / f"lab.{form}").write_text(lists[form].replace("ops", "").replace("ansible_user", "ansible_password"))
     if form == "ini":
         refused = run(lab, where, "deploy/facts.py", "-y")

@@ -1,0 +1,100 @@
+"""The endpoint of a lab: what a gateway and the doors of its workstations are made of. Pure: text and digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from plan.service import TEMPLATES, Text
+from plan.settings import Settings
+
+UNIT = "vllm-workstation-gateway.service"
+UNIT_FILE = f".config/systemd/user/{UNIT}"
+NAME = "vllm-workstation"  # what every certificate of ours is for: gateway and doors know each other by the certificate itself
+# Path: method. Nothing else passes (2026-11: what an OpenAI client of text models asks; vLLM serves some sixty more).
+PATHS = {
+    "/v1/chat/completions": "POST",
+    "/v1/completions": "POST",
+    "/v1/responses": "POST",
+    "/v1/models": "GET",
+}
+BODY_MIB = 20  # of a request; 131,072 tokens are about 1 MiB of JSON
+READ_SECONDS = 3600  # between two bytes of an answer: a long one that is not streamed says nothing until its end
+
+
+class Door(BaseModel):
+    """A workstation as the gateway reaches it. `certificate`: PEM, which its door must show."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    address: str
+    port: int
+    certificate: str
+
+
+class Place(BaseModel):
+    """Where on a machine the files lie."""
+
+    model_config = ConfigDict(frozen=True)
+    root: str
+    home: str
+    uid: int
+
+    @property
+    def folder(self) -> str:
+        """Everything of the endpoint's."""
+        return f"{self.root}/gateway"
+
+
+def has_door(settings: Settings) -> bool:
+    """Whether the machine serves a model."""
+    return settings.role in ("workstation", "both")
+
+
+def is_gateway(settings: Settings) -> bool:
+    """Whether clients ask this machine."""
+    return settings.role in ("gateway", "both")
+
+
+def files(place: Place, settings: Settings, gateways: Sequence[str], doors: Sequence[Door]) -> list[Text]:
+    """All files of this machine's part. `gateways`: certificates (PEM) that a door admits; `doors`: those of a gateway."""
+    folder = place.folder
+    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings), mode="600")]
+    if has_door(settings):
+        found.append(Text(path=f"{folder}/gateways.pem", content="".join(sorted(gateways)), mode="600"))
+    if is_gateway(settings):
+        trusted = "".join(sorted(door.certificate for door in doors))
+        found.append(Text(path=f"{folder}/doors.pem", content=trusted, mode="600"))
+        told = [door.model_dump() for door in sorted(doors, key=lambda door: door.name)]
+        found.append(Text(path=f"{folder}/doors.json", content=json.dumps(told, indent=1) + "\n", mode="600"))
+    unit = TEMPLATES.get_template(f"{UNIT}.j2").render({"root": place.root, "folder": folder})
+    return [*found, Text(path=f"{place.home}/{UNIT_FILE}", content=unit)]
+
+
+def _nginx(place: Place, settings: Settings) -> str:
+    folder = place.folder
+    context = {
+        "folder": folder, "root_user": place.uid == 0, "door": has_door(settings), "gateway": is_gateway(settings), "name": NAME,
+        "door_port": settings.door_port, "door_at": "[::]" if ":" in settings.door_address else "0.0.0.0",
+        "server": f"{_loopback(settings.host)}:{settings.port}", "keyed": settings.require_api_key,
+        "address": settings.gateway_address or "0.0.0.0", "port": settings.gateway_port,
+        "certificate": settings.gateway_certificate or f"{folder}/server.crt",
+        "key": settings.gateway_certificate_key or f"{folder}/server.key",
+        "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
+    }  # fmt: skip
+    return TEMPLATES.get_template("gateway.nginx.conf.j2").render(context)
+
+
+def _loopback(host: str) -> str:
+    """Where the machine's own server is asked."""
+    asked = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
+    return f"[{asked}]" if ":" in asked and not asked.startswith("[") else asked
+
+
+def digest(files: Sequence[Text]) -> str:
+    """What tells one state of the files from another; what runs says which one it was started from."""
+    told = json.dumps(sorted((text.path, text.sha256) for text in files))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

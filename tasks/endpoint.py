@@ -1,0 +1,128 @@
+"""One machine's part in a lab's endpoint in one run: what was seen of it, and what the others need to know."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyinfra.api import Host, StringCommand
+
+from facts.gateway import Gateway
+from plan import gateway
+from plan.gateway import Door, Place
+from plan.service import Text
+from plan.settings import Settings
+from tasks import helper
+from tasks.workstation import Workstation, all_known
+
+
+class Part:
+    """Looks once and remembers, until something changes the machine."""
+
+    def __init__(self, ws: Workstation) -> None:
+        self.ws = ws
+        self._seen: dict[str, Any] | None = None
+        self.certificate: str | None = None  # PEM
+
+    @property
+    def settings(self) -> Settings:
+        """Of this host."""
+        return self.ws.settings
+
+    @property
+    def seen(self) -> dict[str, Any] | None:
+        """The fact, None where the machine has no python3."""
+        if self._seen is None:
+            names = ["nginx.conf", "gateways.pem", "doors.pem", "doors.json"]
+            files = [*(f"{self.settings.root}/gateway/{name}" for name in names), f"~/{gateway.UNIT_FILE}"]
+            query = json.dumps({"root": self.settings.root, "files": files}, sort_keys=True)
+            self._seen = self.ws.host.get_fact(Gateway, query=query)
+        return self._seen
+
+    def forget(self) -> None:
+        """The machine was changed."""
+        self._seen = None
+
+    @property
+    def place(self) -> Place:
+        """Where its files lie."""
+        seen = self.seen or {}
+        return Place(root=seen["root"], home=seen["home"], uid=seen["uid"])
+
+    def address(self) -> str:
+        """How the gateway reaches this workstation."""
+        data, name = self.ws.host.data, self.ws.host.name
+        local = "127.0.0.1" if name.startswith("@") else name
+        return self.settings.door_address or str(data.get("ssh_hostname") or "") or local
+
+    def names(self) -> list[str]:
+        """What clients may call this gateway."""
+        seen, own = self.seen or {}, self.settings.gateway_names.replace(",", " ").split()
+        return list(dict.fromkeys([*own, self.address(), str(seen.get("host")), "localhost", "127.0.0.1"]))
+
+    def as_root(self, *bits: Any) -> StringCommand:
+        """A command for root."""
+        return StringCommand(*bits) if (self.seen or {}).get("uid") == 0 else StringCommand(*bits, _sudo=True)
+
+    def tell(self) -> None:
+        """Let the others of this run know this machine, now that it has a certificate."""
+        self.certificate = (self.seen or {}).get("certificate")
+
+    def door(self) -> Door | None:
+        """This workstation as the gateway reaches it; None where it is none, or did not get so far in this run."""
+        if self.certificate is None or not gateway.has_door(self.settings):
+            return None
+        return Door(
+            name=self.ws.host.name, address=self.address(), port=self.settings.door_port, certificate=self.certificate
+        )
+
+    def files(self) -> list[Text]:
+        """Its files as they should be."""
+        return gateway.files(self.place, self.settings, gateways(), doors(self))
+
+    def stale(self) -> list[Text]:
+        """Those that are not."""
+        found = (self.seen or {})["files"]
+        return [text for text in self.files() if not _same(found.get(text.path), text)]
+
+    def helped(self) -> bool:
+        """Whether our helper is there as we have it."""
+        return bool((self.seen or {}).get("helper") == helper.digest())
+
+
+def _same(seen: Any, text: Text) -> bool:
+    return bool(seen and seen["kind"] == "file" and seen["sha256"] == text.sha256 and seen["mode"] == text.mode)
+
+
+_parts: dict[str, Part] = {}
+
+
+def of(host: Host) -> Part:
+    """The one Part of a host in this run."""
+    if host.name not in _parts:
+        _parts[host.name] = Part(all_known()[host.name])
+    return _parts[host.name]
+
+
+def gateways() -> list[str]:
+    """Certificates of all gateways of this run."""
+    return sorted(
+        part.certificate for part in _parts.values() if part.certificate and gateway.is_gateway(part.settings)
+    )
+
+
+def doors(asking: Part) -> list[Door]:
+    """Workstations of this run, and those that the asking gateway knows already: of the inventory, but not reached now."""
+    now = {name: door for name, part in _parts.items() if (door := part.door())}
+    listed = {host.name for host in asking.ws.host.state.inventory}
+    known = [Door.model_validate(one) for one in (asking.seen or {}).get("doors") or []]
+    kept = {
+        door.name: door for door in known if door.name in listed and door.name not in now and _not_elsewhere(door.name)
+    }
+    return list((kept | now).values())
+
+
+def _not_elsewhere(name: str) -> bool:
+    """Whether a host has not become another kind of machine."""
+    ws = all_known().get(name)
+    return ws is None or gateway.has_door(ws.settings)

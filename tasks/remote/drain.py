@@ -1,0 +1,57 @@
+"""Before a server behind a door is started again: no new requests, and those under way are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import urllib.request
+from typing import Any, Dict, Iterator
+
+from . import common, jobs
+
+NOTICED = 6  # seconds until the gateway has looked again and sends nothing more
+LONGEST = 60  # seconds for answers under way
+RUNNING = re.compile(rb"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? ([0-9.e+]+)$", re.M)
+
+
+@contextlib.contextmanager
+def drained(root: str) -> Iterator[None]:
+    """Mark the door, wait, and take the mark off whatever happens; nothing where there is no door."""
+    mark = root + "/gateway/draining"
+    if not os.path.exists(root + "/gateway/gateways.pem"):
+        yield
+        return
+    common.write(mark, "%d\n" % os.getpid())
+    try:
+        _wait(root, common.load(root + "/service/plan.json") or {})
+        yield
+    finally:
+        end(root)
+
+
+def end(root: str) -> None:
+    """Requests come again."""
+    with contextlib.suppress(OSError):
+        os.unlink(root + "/gateway/draining")
+
+
+def _wait(root: str, plan: Dict[str, Any]) -> None:
+    since = time.time()
+    while time.time() - since < LONGEST:
+        left = running(plan)
+        if left is None or (left == 0 and time.time() - since > NOTICED):
+            return
+        jobs.progress(root, "start", {"stage": "%d requests are finished first" % left})
+        time.sleep(0.5)
+
+
+def running(plan: Dict[str, Any]) -> Any:
+    """Requests that the server works on; None where it does not answer."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(plan.get("host", ""), plan.get("host"))
+    try:
+        with urllib.request.urlopen("http://%s:%s/metrics" % (host, plan.get("port")), timeout=5) as answer:
+            return int(sum(float(found) for found in RUNNING.findall(answer.read(1 << 22))))
+    except (OSError, ValueError):
+        return None
