@@ -68,6 +68,8 @@ def server(machine: Machine, settings: Settings, plan: Plan, ours: Ours) -> Iter
         yield from _unready(machine)
     if why is None and plan.serve is not None and not converged.has_answered(machine, plan):
         yield "ANSWER", "there is no record that this server has answered"
+    if why is None and machine.service.draining:
+        yield "DRAINING", f"{machine.releases.root}/gateway/draining keeps requests away from a server that is well"
 
 
 def _stopped(unit: Unit | None) -> Wrong | None:

@@ -270,6 +270,7 @@ class Service(Seen):
     port_holders: list[Holder] = []
     health: int | None = None
     key_present: bool = False
+    draining: bool = False
     key_digest: str | None = None
     answered: str | None = None
 

@@ -95,7 +95,9 @@ def _on_the_side(ws: Workstation, machine: Machine, wanted: Plan) -> Iterator[St
     if silent:
         python, archive = QuoteString(f"{ws.root}/current/bin/python"), QuoteString(helper.path(ws.root))
         yield StringCommand(python, archive, "chat", QuoteString(ws.root))
-    if unready or silent:
+    if machine.service.draining:  # a start that was killed left it
+        yield helper.command(ws.root, "drain-end", ws.root)
+    if unready or silent or machine.service.draining:
         ws.forget()
     else:
         host.noop("the server runs as planned")

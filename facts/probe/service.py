@@ -142,4 +142,5 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "key_digest": _digest(shell.read(root + "/service/api-key")),
         "key_present": bool(re.search(r"\S", shell.read(root + "/service/api-key") or "")),
         "answered": shell.read(root + "/service/answered"),
+        "draining": os.path.exists(root + "/gateway/draining"),
     }

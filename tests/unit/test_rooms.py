@@ -45,6 +45,8 @@ PUBLIC = {
     "huggingface.co",
     "pyinfra.com",
     "wheels.vllm.ai",
+    "server",  # names of nginx upstreams, in a template
+    "workstations",
     "www.cve.org",
 }
 PRODUCT = ("facts", "plan", "tasks", "deploy", "group_data", "requirements")

@@ -135,6 +135,7 @@ DRIFTED: dict[str, tuple[Machine, list[str]]] = {
     "no unit": (changed(DONE, "service", unit=None), ["STOPPED"]),
     "sick": (changed(DONE, "service", health=503), ["UNHEALTHY"]),
     "deaf": (changed(DONE, "service", health=None), ["UNHEALTHY"]),
+    "door left shut": (changed(DONE, "service", draining=True), ["DRAINING"]),
     "never asked": (changed(DONE, "service", answered=None), ["ANSWER"]),
     "port": (changed(DONE, "service", port_holders=[{"pid": 3, "command": "nc", "spec": None}]), ["PORT"]),
     "disk full": (changed(DONE, "system", disk={"free_bytes": 1000}), ["DISK"]),

@@ -215,7 +215,7 @@ def test_what_nginx_refuses_leaves_the_old_one(lab: Lab) -> None:
     assert lab.gateway.process is not None
     lab.gateway.process.send_signal(1)
     time.sleep(1.5)
-    assert lab.ask()[0] == 200 and "server_tokens" in lab.gateway.read("state/running.json")
+    assert lab.ask()[0] == 200 and "oof" in lab.gateway.read("state/running.json")
     path.write_text(good)
     lab.gateway.process.send_signal(1)
     lab.gateway.helper("gateway-wait", str(lab.gateway.root), "10")
