@@ -23,6 +23,8 @@ class Part:
         self.ws = ws
         self._seen: dict[str, Any] | None = None
         self.certificate: str | None = None  # PEM
+        data, local = ws.host.data, "127.0.0.1" if ws.name.startswith("@") else ws.name
+        self.address: str = ws.settings.door_address or str(data.get("ssh_hostname") or "") or local  # as the gateway knows it
 
     @property
     def settings(self) -> Settings:
@@ -49,16 +51,10 @@ class Part:
         seen = self.seen or {}
         return Place(root=seen["root"], home=seen["home"], uid=seen["uid"])
 
-    def address(self) -> str:
-        """How the gateway reaches this workstation."""
-        data, name = self.ws.host.data, self.ws.host.name
-        local = "127.0.0.1" if name.startswith("@") else name
-        return self.settings.door_address or str(data.get("ssh_hostname") or "") or local
-
     def names(self) -> list[str]:
         """What clients may call this gateway."""
         seen, own = self.seen or {}, self.settings.gateway_names.replace(",", " ").split()
-        return list(dict.fromkeys([*own, self.address(), str(seen.get("host")), "localhost", "127.0.0.1"]))
+        return list(dict.fromkeys([*own, self.address, str(seen.get("host")), "localhost", "127.0.0.1"]))
 
     def as_root(self, *bits: Any) -> StringCommand:
         """A command for root."""
@@ -73,7 +69,7 @@ class Part:
         if self.certificate is None or not gateway.has_door(self.settings):
             return None
         return Door(
-            name=self.ws.host.name, address=self.address(), port=self.settings.door_port, certificate=self.certificate
+            name=self.ws.name, address=self.address, port=self.settings.door_port, certificate=self.certificate
         )
 
     def files(self) -> list[Text]:

@@ -156,7 +156,7 @@ def verified(ws: Workstation) -> Iterator[StringCommand]:
 def _told(part: Part) -> str:
     folder, known = part.place.folder, endpoint.doors(part)
     if not gateway.is_gateway(part.settings):
-        return f"a door at {part.address()}:{part.settings.door_port}, for the gateway alone"
+        return f"a door at {part.address}:{part.settings.door_port}, for the gateway alone"
     own = f"; trust {folder}/server.crt" if not part.settings.gateway_certificate else ""
     where = f"https://{part.names()[0]}:{part.settings.gateway_port}/v1"
     return f"the endpoint of {len(known)} workstation{'' if len(known) == 1 else 's'} at {where}; its key is in {folder}/key{own}"

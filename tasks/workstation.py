@@ -22,7 +22,8 @@ class Workstation:
     """Looks once and remembers, until something changes the machine: then `forget` makes the next look a fresh one."""
 
     def __init__(self, host: Host, settings: Settings, sudo_password: bool, repair: bool = False) -> None:
-        self.host = host
+        self.host = host  # pyinfra's own: whichever host is at work, so only for this one's steps
+        self.name: str = host.name
         self.settings = settings
         self.sudo_password = sudo_password
         self.repair = repair  # keep the release, and read every file whole
@@ -44,7 +45,7 @@ class Workstation:
         self.unreachable: str | None = None  # what the connection said
 
     def __str__(self) -> str:
-        return self.host.name
+        return self.name
 
     def look(self) -> dict[str, Any] | None:
         """The probe's JSON, fresh; None where the target has no python3."""
