@@ -14,7 +14,8 @@ lab = ["@local"]
 #     ("gpu-01.lab", {"ssh_user": "admin", "cuda_version": "none", "model": "/data/gpt-oss-20b"}),  # native Ubuntu
 # ]
 
-# Out of a file (README, "Many machines"): a spreadsheet saved as CSV, YAML, or an Ansible inventory (INI or YAML).
+# Out of a file (README, "Many machines"): a spreadsheet saved as CSV, YAML, or an Ansible inventory (INI or YAML). This goes in place
+# of `lab = ["@local"]`, which would set up this computer too.
 #
 # from deploy import hosts
 #

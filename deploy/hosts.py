@@ -15,6 +15,7 @@ def groups(path: str) -> Groups:
         return hosts.groups(file.read_text(encoding="utf-8"), file.suffix.lower())
     except HostsError as error:
         raise SystemExit(f"{path}: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SystemExit(f"{path} cannot be read: {why}. Name the lab's list in inventory.py.") from None
+    except UnicodeDecodeError:
+        raise SystemExit(f"{path}: it is not UTF-8 text. Save it as UTF-8 (in a spreadsheet: CSV UTF-8).") from None
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error.strerror}. Name the lab's list in inventory.py.") from None

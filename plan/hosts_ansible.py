@@ -1,18 +1,16 @@
 """Ansible's inventories: hosts, groups of groups, ranges and the variables that say how to log in.
 
-The form is that of Ansible's documentation (inventory guide, read 2026-11): INI and YAML. A variable becomes a setting only under
-the name `vllm_workstation_<setting>`: others may mean something else there, and are kept as notes (`x_…`).
+The rules are those of Ansible's documentation (inventory guide, read 2026-11) and of ansible-core 2.19. A variable becomes a setting only
+under the name `vllm_workstation_<setting>`: others may mean something else there, and are kept as notes (`x_…`).
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from plan.hosts_common import DEFAULT, Groups, HostsError, add
+from plan.hosts_common import DEFAULT, Groups, HostsError, Lab, Sealed, place
 
 OURS = "vllm_workstation_"
 LOGIN = {
@@ -24,60 +22,42 @@ REFUSED = {
     "ansible_become_password": "use --use-sudo-password", "ansible_become_pass": "use --use-sudo-password",
     "ansible_ssh_common_args": "write it in ~/.ssh/config", "ansible_ssh_extra_args": "write it in ~/.ssh/config",
 }  # fmt: skip
+BY_SSH = ("ssh", "paramiko", "paramiko_ssh", "smart", "ansible.builtin.ssh")
+LOCAL = ("local", "ansible.builtin.local")
+WIDEST = 10_000  # hosts of one range
 
 
-@dataclass
-class Group:
-    """A group as it is written."""
+class Inventory:
+    """An inventory as it is written."""
 
-    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    children: list[str] = field(default_factory=list)
-    variables: dict[str, Any] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.groups: dict[str, dict[str, None]] = {"all": {}, "ungrouped": {}}  # each group's own hosts
+        self.parents: dict[str, list[str]] = {}
+        self.variables: dict[str, dict[str, Any]] = {}  # of groups
+        self.hosts: dict[str, dict[str, Any]] = {}
 
+    def group(self, name: str) -> None:
+        """There is such a group."""
+        self.groups.setdefault(name, {})
 
-def read_ini(text: str) -> Groups:
-    """Groups of the INI form. Raises HostsError with the line."""
-    groups: dict[str, Group] = {}
-    name, kind = "ungrouped", "hosts"
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if not line or line.startswith(("#", ";")):
-            continue
-        if heading := re.fullmatch(r"\[([^\]:]+)(?::(children|vars))?\]\s*(?:[#;].*)?", line):
-            name, kind = heading.group(1), heading.group(2) or "hosts"
-            groups.setdefault(name, Group())
-        else:
-            _line(groups.setdefault(name, Group()), kind, line, f"line {number}")
-    return flat(groups)
+    def child(self, parent: str, name: str) -> None:
+        """The group `name` belongs to the group `parent`."""
+        self.parents.setdefault(name, []).append(parent)
 
-
-def _line(group: Group, kind: str, line: str, where: str) -> None:
-    if kind == "vars":
-        key, equals, value = line.partition("=")
-        if not equals:
-            raise HostsError(f"{where}: {line!r} is no variable. Write NAME=VALUE.")
-        group.variables[key.strip()] = _unquoted(value.strip())
-        return
-    try:
-        first, *rest = shlex.split(line, comments=True)
-    except ValueError as error:
-        raise HostsError(f"{where}: {error}. Mend the quotes.") from None
-    if kind == "children":
-        group.children.append(first)
-        return
-    wrong = [word for word in rest if "=" not in word]
-    if wrong or "=" in first:
-        raise HostsError(f"{where}: {(wrong or [first])[0]!r} is no NAME=VALUE after a host. Mend it.")
-    for host in expanded(first, where):
-        data = dict(word.split("=", 1) for word in rest)
-        address = re.fullmatch(r"([^:]+):(\d+)", host)  # Ansible's pc-01:2222
-        if address:
-            host, data = address.group(1), {"ansible_port": address.group(2), **data}
-        group.hosts.setdefault(host, {}).update(data)
+    def host(self, group: str, pattern: str, data: dict[str, Any], where: str) -> None:
+        """The hosts of a pattern, `pc-[01:16].lab` or `pc-01:2222`, are in the group. Raises HostsError."""
+        self.group(group)
+        address = re.fullmatch(r"(.*[^:]):(\d+)", pattern)
+        bare, port = address.groups() if address and ":" not in _without_ranges(address.group(1)) else (pattern, None)
+        for name in expanded(bare, where):
+            if name not in self.hosts:  # Ansible takes the port where the host is first named
+                self.hosts[name] = {"ansible_port": port} if port else {}
+            self.hosts[name].update(data)
+            self.groups[group][name] = None
 
 
-def _unquoted(value: str) -> str:
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+def _without_ranges(pattern: str) -> str:
+    return re.sub(r"\[[^\]]*\]", "", pattern)
 
 
 def expanded(pattern: str, where: str) -> Iterator[str]:
@@ -91,38 +71,43 @@ def expanded(pattern: str, where: str) -> Iterator[str]:
     low, high, step = found.group(1), found.group(2), int(found.group(3) or 1)
     if low.isdigit() != high.isdigit() or step == 0:
         raise HostsError(f"{where}: the range {found.group()} has no end. A range is written pc-[01:16].lab")
+    if low.isdigit() and low[0] == "0" and len(low) > 1 and len(low) != len(high):
+        raise HostsError(
+            f"{where}: the range {found.group()} has ends of different length. Write both with as many digits."
+        )
     numbers = range(int(low), int(high) + 1, step) if low.isdigit() else range(ord(low), ord(high) + 1, step)
-    if len(numbers) > 10000:
-        raise HostsError(f"{where}: the range {found.group()} has {len(numbers)} hosts. Write a smaller one.")
+    if not 0 < len(numbers) <= WIDEST:
+        raise HostsError(f"{where}: the range {found.group()} has {len(numbers)} hosts. Write one of 1 to {WIDEST}.")
     for number in numbers:
         word = str(number).zfill(len(low)) if low.isdigit() else chr(number)
         yield from expanded(pattern[: found.start()] + word + pattern[found.end() :], where)
 
 
-def read_groups(found: dict[str, Any]) -> Groups:
+def read(found: dict[str, Any]) -> Groups:
     """Groups of the YAML form. Raises HostsError."""
-    groups: dict[str, Group] = {}
+    inventory = Inventory()
     for name, body in found.items():
-        _group(groups, str(name), body, 0)
-    return flat(groups)
+        _group(inventory, str(name), body)
+    return flat(inventory)
 
 
-def _group(groups: dict[str, Group], name: str, body: Any, depth: int) -> None:
-    group = groups.setdefault(name, Group())
+def _group(inventory: Inventory, name: str, body: Any, depth: int = 0) -> None:
+    inventory.group(name)
     if body is None:
         return
-    parts = (
-        {key: _mapping(name, key, body) for key in ("hosts", "vars", "children")} if isinstance(body, dict) else None
-    )
-    if parts is None or depth > 50:
+    if not isinstance(body, dict) or depth > 50:
         raise HostsError(f"group {name}: this is no group. Write hosts, children or vars under it.")
-    for pattern, data in parts["hosts"].items():
-        for host in expanded(str(pattern), f"group {name}"):
-            group.hosts.setdefault(host, {}).update(data or {})
-    group.variables.update(parts["vars"])
-    for child, inner in parts["children"].items():
-        group.children.append(str(child))
-        _group(groups, str(child), inner, depth + 1)
+    if strange := [str(key) for key in body if key not in ("hosts", "vars", "children")]:
+        raise HostsError(f"group {name}: {strange[0]} is none of hosts, children and vars. Mend it.")
+    for pattern, data in _mapping(name, "hosts", body).items():
+        if not isinstance(data or {}, dict):
+            raise HostsError(f"group {name}: {pattern}: this is no mapping of variables. Write NAME: VALUE under it.")
+        inventory.host(name, str(pattern), {str(key): value for key, value in (data or {}).items()}, f"group {name}")
+    inventory.variables.setdefault(name, {}).update(_mapping(name, "vars", body))
+    for child, inner in _mapping(name, "children", body).items():
+        if name != "all":
+            inventory.child(name, str(child))
+        _group(inventory, str(child), inner, depth + 1)
 
 
 def _mapping(name: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -132,38 +117,43 @@ def _mapping(name: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def flat(groups: dict[str, Group]) -> Groups:
-    """Every group with all its hosts, each with its variables: all, then outer groups, then inner ones, then its own. Raises HostsError."""
-    parents = {name: [other for other, group in groups.items() if name in group.children] for name in groups}
-    for name, group in groups.items():
-        if missing := [child for child in group.children if child not in groups]:
-            raise HostsError(f"group {name}: its child {missing[0]} is nowhere. Add [{missing[0]}].")
-    merged: dict[str, dict[str, Any]] = {}
-    member: dict[str, list[str]] = {}
-    for name in sorted(groups, key=lambda name: len(_above(name, parents))):
-        for host in groups[name].hosts:
-            for above in dict.fromkeys([*(["all"] if "all" in groups else []), *reversed(_above(name, parents)), name]):
-                merged.setdefault(host, {}).update(groups[above].variables)
-                member.setdefault(host, []).append(above)
-    for group in groups.values():
-        for host, data in group.hosts.items():
-            merged[host].update(data)
-    found: Groups = {}
-    for host, names in member.items():
-        known = [name for name in dict.fromkeys(names) if name not in ("all", "ungrouped")] or [DEFAULT]
-        name, data = _translated(host, merged[host])
-        for group_name in known:
-            add(found, group_name.replace("-", "_").replace(".", "_"), name, data, f"group {group_name}")
-    return found
+def flat(inventory: Inventory) -> Groups:
+    """Every group with all its hosts. Raises HostsError.
+
+    A host's variables are those of all, of outer groups, of inner ones (of equals, by name), then its own.
+    """
+    for child, parents in inventory.parents.items():
+        if child not in inventory.groups:
+            raise HostsError(f"group {parents[0]}: its child {child} is nowhere. Add [{child}].")
+    around = {name: _around(name, inventory.parents) for name in inventory.groups}
+    mine: dict[str, set[str]] = {host: set() for host in inventory.hosts}
+    for name, hosts in inventory.groups.items():
+        for host in hosts:
+            mine[host] |= {name, *around[name]}
+    lab = Lab()
+    for host, names in mine.items():
+        data: dict[str, Any] = {}
+        inner = names - {"all", "ungrouped"}  # a host of a group is not ungrouped, wherever else it stands
+        for name in ["all", *sorted(inner or {"ungrouped"}, key=lambda name: (around[name].get(name, 0), name))]:
+            data.update(inventory.variables.get(name, {}))
+        known, made = _translated(host, {**data, **inventory.hosts[host]})
+        for name in [one for one in inventory.groups if one in inner] or [DEFAULT]:
+            lab.add(name.replace("-", "_").replace(".", "_"), known, made, f"group {name}")
+    return lab.groups()
 
 
-def _above(name: str, parents: dict[str, list[str]], seen: tuple[str, ...] = ()) -> list[str]:
-    """The groups around a group, the nearest first. Raises HostsError where they go in a circle."""
-    if name in seen:
-        raise HostsError(f"group {name} is its own child. Take it out.")
-    found: list[str] = []
-    for parent in parents.get(name, []):
-        found += [parent, *_above(parent, parents, (*seen, name))]
+def _around(name: str, parents: dict[str, list[str]]) -> dict[str, int]:
+    """The groups around a group and itself, each with how deep it lies. Raises HostsError where they go in a circle."""
+    found: dict[str, int] = {}
+
+    def depth(one: str, inside: tuple[str, ...]) -> int:
+        if one in inside:
+            raise HostsError(f"group {one} is its own child. Take it out.")
+        if one not in found:
+            found[one] = 1 + max((depth(parent, (*inside, one)) for parent in parents.get(one, [])), default=0)
+        return found[one]
+
+    depth(name, ())
     return found
 
 
@@ -171,14 +161,23 @@ def _translated(host: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """A host as pyinfra knows it. Raises HostsError for what cannot be had here."""
     made: dict[str, Any] = {}
     for key, value in data.items():
+        where = f"{place(value)}{host}: {key}"
         if key in REFUSED:
-            raise HostsError(f"{host}: {key} is not used here: {REFUSED[key]}, and take it out of this copy.")
+            raise HostsError(f"{where} is not used here: {REFUSED[key]}, and take it out of this copy.")
         needed = key in LOGIN or key.startswith(OURS)
+        if needed and isinstance(value, Sealed):
+            raise HostsError(
+                f"{where} is {value}, which only Ansible can read. Write the value itself in a copy for us."
+            )
         if needed and ("{{" in str(value) or "{%" in str(value)):
-            raise HostsError(f"{host}: {key} = {value!r} is a template. Write the value itself in a copy for us.")
+            raise HostsError(f"{where} = {value!s} is a template. Write the value itself in a copy for us.")
         if needed:
             made[LOGIN.get(key) or key.removeprefix(OURS)] = value
-        elif not key.startswith("ansible_"):
+        elif not key.startswith("ansible_") and not isinstance(value, Sealed):
             made[f"x_{key}"] = value
-    local = data.get("ansible_connection") == "local"
-    return ("@local" if local else host), made
+    connection = data.get("ansible_connection", "ssh")
+    if connection not in (*BY_SSH, *LOCAL):
+        raise HostsError(
+            f"{place(connection)}{host}: ansible_connection = {connection!s} is not ssh. Take the host out of this copy."
+        )
+    return ("@local" if connection in LOCAL else host), made

@@ -6,45 +6,52 @@ import csv
 import io
 import re
 
-from plan.hosts_common import DEFAULT, Groups, HostsError, add
+from plan.hosts_common import DEFAULT, Groups, HostsError, Lab, Text
 
 HOST, GROUP = ("host", "name", "hostname"), ("group", "groups")
+Row = tuple[int, list[str]]  # its line in the file, and its cells
 
 
 def read(text: str) -> Groups:
     """Groups of a CSV with a header: `host`, `group` (several apart by spaces or ;), settings, ssh_… and x_… columns. Raises HostsError."""
-    rows = csv.reader(io.StringIO(text.lstrip("\ufeff")), _dialect(text))
-    lines = [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1)]
-    lines = [(number, row) for number, row in lines if any(row) and not row[0].startswith("#")]
+    lines = [(number, row) for number, row in _rows(text) if any(row) and not row[0].startswith("#")]
     if not lines:
         return {}
-    (_, header), *rest = lines
+    (first, header), *rest = lines
     names = [name.lower() for name in header]
     if not set(HOST) & set(names):
         told = ",".join(header)
         raise HostsError(
-            f"line 1: no column is called host, of {told}. The first line names the columns, such as host,group,ssh_user"
+            f"line {first}: no column is called host, of {told}. The first line names the columns, such as host,group,ssh_user"
         )
     if doubled := {name for name in names if name and names.count(name) > 1}:
-        raise HostsError(f"line 1: the column {sorted(doubled)[0]} stands there twice. Keep one.")
-    groups: Groups = {}
+        raise HostsError(f"line {first}: the column {sorted(doubled)[0]} stands there twice. Keep one.")
+    lab = Lab()
     for number, row in rest:
-        _row(groups, names, row, f"line {number}")
-    return groups
+        _row(lab, names, row, number)
+    return lab.groups()
 
 
-def _row(groups: Groups, names: list[str], row: list[str], where: str) -> None:
-    if len(row) > len(names):
+def _rows(text: str) -> list[Row]:
+    rows, found = csv.reader(io.StringIO(text.lstrip("\ufeff")), _dialect(text), strict=True), []
+    try:
+        for row in rows:
+            found.append((rows.line_num, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise HostsError(f"line {rows.line_num}: {error}. Mend the quotes, or save it as CSV again.") from None
+    return found
+
+
+def _row(lab: Lab, names: list[str], row: list[str], number: int) -> None:
+    if any(row[len(names) :]) or any(cell for name, cell in zip(names, row, strict=False) if not name):
         raise HostsError(
-            f"{where}: {len(row)} values for {len(names)} columns. Put quotes around a value with a comma."
+            f"line {number}: {len(row)} values for {len(names)} columns. Name each column, and put quotes around a value with a comma."
         )
-    data = {name: value for name, value in zip(names, row, strict=False) if name and value}
-    host = next((data.pop(name) for name in HOST if name in data), "")
-    if not re.fullmatch(r"@?[\w.:-]+", host):
-        raise HostsError(f"{where}: {host!r} is no host. Write a name or an address in the column host.")
-    wanted = " ".join(data.pop(name, "") for name in GROUP)
+    data = {name: Text(value, number) for name, value in zip(names, row, strict=False) if name and value}
+    host = next((str(data.pop(name)) for name in HOST if name in data), "")
+    wanted = " ".join(data.pop(name, Text("", number)) for name in GROUP)
     for group in re.split(r"[\s;|,]+", wanted.strip()) if wanted.strip() else [DEFAULT]:
-        add(groups, group, host, dict(data), where)
+        lab.add(group, host, dict(data), f"line {number}")
 
 
 def _dialect(text: str) -> type[csv.Dialect]:

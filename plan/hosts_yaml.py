@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
 from plan import hosts_ansible
-from plan.hosts_common import DEFAULT, Groups, HostsError, add
+from plan.hosts_common import DEFAULT, Groups, HostsError, Lab, Sealed, Text
 
 ANSIBLE = {"hosts", "children", "vars"}
+KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+
+
+class Loader(yaml.SafeLoader):
+    """Reads values as they are written: 12.10 stays 12.10. A key that stands twice in one mapping is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping. Raises yaml.constructor.ConstructorError for a key that is there already."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1 and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _text(loader: Loader, node: yaml.Node) -> Any:
+    """A value; one with a tag of its own (!vault) is what only Ansible can read."""
+    if isinstance(node, yaml.ScalarNode) and node.tag in ("tag:yaml.org,2002:str", "!unsafe"):
+        return Text(str(node.value), node.start_mark.line + 1)
+    return Sealed(node.tag, node.start_mark.line + 1)
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, found) for tag, found in rows if tag in KEPT]
+    for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_constructor("tag:yaml.org,2002:str", _text)
+Loader.add_constructor(None, _text)
 
 
 def read(text: str) -> Groups:
     """Groups of `[{host: pc-01, port: 8001}]`, `{group: [pc-01, {host: pc-02}]}`, or Ansible's `{group: {hosts: {…}}}`. Raises HostsError."""
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Loader)
     except yaml.YAMLError as error:
-        raise HostsError(f"{_words(error)}. Mend it; vaults and other tags cannot be read.") from None
+        raise HostsError(f"{_words(error)}. Mend it.") from None
+    except (RecursionError, ValueError, TypeError) as error:  # TypeError: a mapping as a key
+        raise HostsError(f"this is no YAML that can be read ({type(error).__name__}). Mend it.") from None
     if found is None:
         return {}
     if isinstance(found, list):
@@ -25,12 +56,12 @@ def read(text: str) -> Groups:
     if not isinstance(found, dict):
         raise HostsError("it is neither a list of hosts nor groups of them. Begin with - host: pc-01")
     if any(isinstance(body, dict) and ANSIBLE & set(body) for body in found.values()):
-        return hosts_ansible.read_groups(found)
-    groups: Groups = {}
+        return hosts_ansible.read(found)
+    lab = Lab()
     for group, hosts in found.items():
         for number, entry in enumerate(_listed(group, hosts), 1):
-            _entry(groups, str(group), entry, f"{group}, entry {number}")
-    return groups
+            _entry(lab, str(group), entry, f"{group}, entry {number}")
+    return lab.groups()
 
 
 def _words(error: yaml.YAMLError) -> str:
@@ -49,11 +80,15 @@ def _listed(group: str, hosts: Any) -> list[Any]:
     return hosts
 
 
-def _entry(groups: Groups, group: str, entry: Any, where: str) -> None:
+def _entry(lab: Lab, group: str, entry: Any, where: str) -> None:
     data = {"host": entry} if isinstance(entry, str) else entry
-    if not isinstance(data, dict) or not isinstance(data.get("host", data.get("name")), str):
+    host = data.get("host", data.get("name")) if isinstance(data, dict) else None
+    if not isinstance(host, str) or isinstance(host, Sealed):
         raise HostsError(f"{where}: {entry!r} is no host. Write its name, or host: NAME with its settings.")
     rest = {str(key): value for key, value in data.items() if key not in ("host", "name", "group", "groups")}
     more = data.get("groups") or data.get("group") or []
-    for name in dict.fromkeys([group, *([more] if isinstance(more, str) else more)]):
-        add(groups, str(name), data.get("host") or data["name"], rest, where)
+    named = re.split(r"[\s;|,]+", more.strip()) if isinstance(more, str) else more
+    if not isinstance(named, list):
+        raise HostsError(f"{where}: groups is no list. Write groups: [{DEFAULT}].")
+    for name in dict.fromkeys([group, *map(str, named)]):
+        lab.add(name, str(host), rest, where)

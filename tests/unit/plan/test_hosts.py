@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+import json
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyinfra.connectors import ssh
 
-from plan import hosts
+from deploy.hosts import groups as from_file
+from plan import hosts, hosts_ansible, hosts_ini, hosts_yaml
 from plan.hosts_common import HostsError
 from plan.settings import Settings, read
+from tests.unit.recorded import REPOSITORY
 
 CSV = """\ufeffhost,group,ssh_user,ssh_port,port,exports,x_room,max_model_len
 pc-01.lab,lab,ops,22,8001,true,B3,
@@ -98,7 +104,7 @@ def test_ansible_yaml() -> None:
     data = {"ssh_user": "ops", "exports": False}
     pcs = [("pc-1.lab", data), ("pc-2.lab", data), ("pc-3.lab", {**data, "ssh_port": 2222, "port": 8001})]
     found = hosts.groups(ANSIBLE, ".yml")
-    assert found == {"pcs": pcs, "lab": [("alone.lab", {"ssh_user": "ops"}), *pcs]}
+    assert found == {"pcs": pcs, "lab": [*pcs, ("alone.lab", {"ssh_user": "ops"})]}
 
 
 WRONG = [
@@ -114,9 +120,9 @@ WRONG = [
     (".csv", "host\n", "there is no host in it"),
     (".csv", "", "there is no host in it"),
     (".yaml", "a: [", "line 1: "),
-    (".yaml", "- host: !vault x", "line 1: could not determine a constructor"),
+    (".yaml", "- host: !vault x", "lab, entry 1: {'host': '!vault'} is no host"),
     (".yaml", "a: b", "a: this is no list of hosts"),
-    (".yaml", "- {port: 8001}", "lab, entry 1: {'port': 8001} is no host"),
+    (".yaml", "- {port: 8001}", "lab, entry 1: {'port': '8001'} is no host"),
     (".yaml", "7", "neither a list of hosts nor groups"),
     (".yaml", "lab: {hosts: [a]}", "group lab: hosts is no mapping"),
     (".ini", "[a]\nb c", "line 2: 'c' is no NAME=VALUE after a host"),
@@ -129,6 +135,23 @@ WRONG = [
     (".ini", "a ansible_password=x", "a: ansible_password is not used here: use keys"),
     (".ini", "a ansible_user='{{ me }}'", "is a template"),
     (".ini", "a vllm_workstation_prt=1", "a: unknown column or key prt: did you mean port?"),
+    (".csv", "host,ssh_usr\na,x\n", "line 2: a: unknown column or key ssh_usr: did you mean ssh_user?"),
+    (".csv", "host,ssh_allow_agent\na,maybe\n", "line 2: a: ssh_allow_agent = 'maybe' cannot be used: allowed is true or false"),
+    (".csv", "host,group,port\na,x,8001\na,y,8002\n", "line 3: a stands there twice, with different data: port = 8001 and 8002"),
+    (".csv", 'host,x_a\na,"b\n', "Mend the quotes"),
+    (".csv", "host,,port\na,stray,8001\n", "line 2: 3 values for 3 columns. Name each column"),
+    (".csv", "# the lab\n\nname2\na\n", "line 3: no column is called host"),
+    (".yaml", "a:\n  - {host: b, prt: 1}", "line 2: b: unknown column or key prt: did you mean port?"),
+    (".yaml", "a: {b: {port: 8001}, b: {port: 8002}}", "line 1: b stands there twice"),
+    (".yaml", "- host: a\n  port: !vault x", "line 2: a: port is !vault, which only Ansible can read"),
+    (".yaml", "- host: 'a b'", "lab, entry 1: 'a b' is no host"),
+    (".yaml", "[" * 9000, "this is no YAML that can be read"),
+    (".yaml", "all: {childern: {a: {hosts: {b: }}}, vars: {}}", "group all: childern is none of hosts, children and vars"),
+    (".yaml", "a: {hosts: {b: {ansible_user: !vault x}}}", "line 1: b: ansible_user is !vault, which only Ansible can read"),
+    (".ini", "[a]\nb\n[aa:vars]\nx=1", "line 3: the group aa is nowhere. Add [aa], or mend its name"),
+    (".ini", "[a:hosts2]\nb", "line 1: [a:hosts2] is no section"),
+    (".ini", "a ansible_connection=winrm", "line 1: a: ansible_connection = winrm is not ssh. Take the host out"),
+    (".ini", "pc-[3:1]", "line 1: the range [3:1] has 0 hosts"),
     (".txt", "a", "a list of hosts ends in .csv"),
 ]  # fmt: skip
 
@@ -140,7 +163,66 @@ def test_what_is_wrong_is_said_with_its_place(suffix: str, text: str, words: str
     assert words in str(error.value)
 
 
-@given(st.sampled_from([".csv", ".yaml", ".ini"]), st.text(max_size=200))
+RECORDED = json.loads((REPOSITORY / "tests" / "data" / "ansible" / "inventories.json").read_text())
+
+
+@pytest.mark.parametrize("number", range(len(RECORDED)))
+def test_an_inventory_means_here_what_it_means_to_ansible(number: int) -> None:
+    """Each of the recorded ones, which were made at random, has the hosts, groups and variables that ansible-core 2.19.14 told of it."""
+    suffix, text, told = (RECORDED[number][key] for key in ("suffix", "text", "told"))
+    found = hosts_ini.read(text) if suffix == ".ini" else hosts_yaml.read(text)
+    expected = dict(hosts_ansible._translated(host, data) for host, data in told["hosts"].items())
+    data = {
+        host: {key: _norm(value) for key, value in data.items()} for hosts in found.values() for host, data in hosts
+    }
+    assert data == {host: {key: _norm(value) for key, value in data.items()} for host, data in expected.items()}
+    told_groups = {group: members for group, members in told["groups"].items() if group not in ("all", "ungrouped")}
+    assert {group: sorted(dict(rows)) for group, rows in found.items() if group != "lab"} == told_groups
+
+
+def _norm(value: str) -> str:
+    """Numbers and truths as Python writes them: Ansible has them as values, we as they are written."""
+    text = {"012": "10", "007": "7", "true": "True", "false": "False", "yes": "True", "no": "False"}.get(value, value)
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text
+
+
+def test_a_version_stays_as_it_is_written() -> None:
+    text = "- {host: a, cuda_version: 12.10, x_date: 2026-99-99, ssh_forward_agent: off, port: ~}"
+    (found,) = hosts.groups(text, ".yaml")["lab"]
+    assert found == ("a", {"cuda_version": "12.10", "x_date": "2026-99-99", "ssh_forward_agent": False})
+
+
+def test_a_host_of_two_groups_is_one_host() -> None:
+    found = hosts.groups("lab: [a, b]\nfirst: [{host: a, port: 8001, _sudo: no}]", ".yml")
+    a = ("a", {"port": 8001, "_sudo": False})
+    assert found == {"lab": [a, ("b", {})], "first": [a]}
+
+
+def test_hosts_stand_in_the_order_of_the_file() -> None:
+    found = hosts.groups("[lab:children]\nz\na\n[z]\nz[1:2]\n[a]\na1\n", ".ini")
+    assert [host for host, _ in found["lab"]] == ["z1", "z2", "a1"]
+
+
+def test_pyinfras_own_names_are_ours() -> None:
+    hints = get_type_hints(ssh.ConnectorData)
+    assert {key: kind for key, kind in hints.items() if key != "ssh_paramiko_connect_kwargs"} == hosts.SSH
+
+
+@pytest.mark.parametrize("fault", [b"\xff\xfeh\x00", None])
+def test_a_file_that_cannot_be_read(tmp_path: Path, fault: bytes | None) -> None:
+    file = tmp_path / "lab.csv"
+    if fault:
+        file.write_bytes(fault)
+    with pytest.raises(SystemExit, match="Save it as UTF-8" if fault else "Name the lab's list in inventory.py"):
+        from_file(str(file))
+
+
+@given(
+    st.sampled_from([".csv", ".yaml", ".ini"]), st.text(max_size=200) | st.text("ab[:]{}!&*,=\n \"'-#.0", max_size=60)
+)
 def test_whatever_is_in_it_only_a_sentence_is_raised(suffix: str, text: str) -> None:
     try:
         found = hosts.groups(text, suffix)
