@@ -19,7 +19,7 @@ from tests.host.product import PROJECT, inventory, run, site
 pytestmark = [pytest.mark.host, pytest.mark.cpu]
 ROOT = "/home/ops/.local/share/vllm-workstation"
 USERCTL = "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user"
-LEFT = 4.0  # seconds after which a workstation that is gone gets no request: a look every two, and nginx's reload
+LEFT = 4.0  # seconds after which a workstation that is gone is known to be: a look every two
 
 
 class Endpoint:
@@ -138,7 +138,7 @@ def test_one_stops_under_load(endpoint: Endpoint) -> None:
     assert len(later) > 5 and [one for one in later if not one["ok"]] == []
     failed = [one for one in seen if not one["ok"]]
     assert all(one["began"] < stopped + LEFT and one["ended"] > stopped for one in failed), failed
-    assert len(failed) <= 2, failed  # of four clients two stream, and some of those were at this workstation
+    assert len(failed) <= 2, [(one["began"] - stopped, one["ended"] - stopped, one["said"]) for one in failed]
     print(f"{len(seen)} requests, {len(failed)} failed while one workstation died, {len(later)} well after its removal")
 
 
@@ -169,13 +169,6 @@ def test_a_workstation_that_is_away_keeps_its_place(endpoint: Endpoint) -> None:
     )
     assert endpoint.curl("/v1/models")[0] == 200
     away.start()
-    for _ in range(60):
-        if (
-            endpoint.gateway.ssh(f"grep -c 8444.*down {ROOT}/gateway/state/upstream.conf", check=False).stdout.strip()
-            == "0"
-        ):
-            break
-        time.sleep(1)
     rows = [
         (host.name, {**endpoint.lab.inventory_data(host, "ops"), **site(endpoint.lab), "role": role})
         for host, role in endpoint.roles()[1:]
