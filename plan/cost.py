@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from plan import tools
 from plan.machine import Machine, Venv
 from plan.model import Model, ready
-from plan.plan import Plan
+from plan.plan import Plan, missing_packages
 from plan.release import Release
 
+PACKAGES, TOOLS, VLLM, MODEL, TOOLKIT = "Debian packages", "tools", "vLLM", "model", "CUDA toolkit"
 TOOLS_BYTES = 26_218_993  # of requirements/tools.txt for Python 3.12 (its index, 2026-11-23)
 
 
 class Cost(BaseModel):
-    """Bytes by what they are for; None: not known before it is asked for. `rate`: measured now, bytes/s."""
+    """Bytes by what they are for; None: not known before it is asked for. `rate`: measured now, bytes/s.
+
+    `names`: which release, model … each part is, so that equal ones are known. `guess`: the release that vLLM's figure is of, where none is
+    chosen yet. `cache`: the lab's, where this machine asks one.
+    """
 
     model_config = ConfigDict(frozen=True)
     parts: dict[str, int | None] = {}
     rate: float | None = None
+    names: dict[str, str] = {}
+    guess: str | None = None
+    cache: str = ""
 
     @property
     def known(self) -> int:
@@ -33,32 +41,61 @@ class Cost(BaseModel):
         return [name for name, size in self.parts.items() if size is None]
 
 
-def of(machine: Machine, plan: Plan, tools_digest: str) -> Cost:
-    """What this plan still lacks here. Wheels by the catalogue's figure for the release; what uv has in its cache is not looked for."""
+def of(machine: Machine, plan: Plan, tools_digest: str, apt: Mapping[str, int | None] | None = None) -> Cost:
+    """What this plan still lacks here. `apt`: bytes of PACKAGES and TOOLKIT, where apt could be asked.
+
+    Wheels by the catalogue's figure for the release; what uv has in its cache is not looked for.
+    """
     if plan.refusals:
         return Cost()
+    apt = apt or {}
     parts: dict[str, int | None] = {}
+    names: dict[str, str] = {}
+    if missing := missing_packages(machine, plan.packages):
+        parts[PACKAGES], names[PACKAGES] = apt.get(PACKAGES), f"{machine.system.os.name} {' '.join(missing)}"
     if tools.why_not(machine, tools_digest) is not None:
-        parts["tools"] = TOOLS_BYTES
-    release = plan.release or (plan.candidates[0].release if plan.candidates else None)
+        parts[TOOLS], names[TOOLS] = TOOLS_BYTES, machine.system.python
+    release = plan.release or _likely(plan)
     if release is not None and not _built(machine, plan):
-        parts["vLLM"] = _wheels(release)
+        parts[VLLM], names[VLLM] = release.download_bytes, release.name
     if plan.model is not None and plan.model.kind != "directory" and not ready(machine, plan.model):
-        parts["model"] = _weights(machine, plan.model)
+        parts[MODEL], names[MODEL] = _weights(machine, plan.model), f"{plan.model.name} {plan.model.revision}"
     if plan.toolkit is not None and plan.toolkit_version is None:
-        parts["CUDA toolkit"] = None  # apt knows once NVIDIA's repository is set up
-    return Cost(parts=parts)
+        parts[TOOLKIT], names[TOOLKIT] = apt.get(TOOLKIT), f"{machine.system.os.name} {plan.toolkit.versions[0]}"
+    guess = release.name if release and VLLM in parts and plan.release is None else None
+    return Cost(parts=parts, names=names, guess=guess)
+
+
+def choices(machine: Machine, plan: Plan) -> dict[str, str]:
+    """What to ask apt (facts/archives.py), by part: only where its lists are there."""
+    found = {}
+    if plan.refusals or not machine.apt.lists:
+        return {}
+    if missing := missing_packages(machine, plan.packages):
+        found[PACKAGES] = " ".join(missing)
+    if plan.toolkit is not None and plan.toolkit_version is None and machine.apt.cuda_lists:
+        found[TOOLKIT] = ";".join(f"cuda-toolkit-{version.replace('.', '-')}" for version in plan.toolkit.versions)
+    return found
+
+
+def only(cost: Cost, parts: Sequence[str]) -> Cost:
+    """Of a run that does some of the steps."""
+    return cost.model_copy(update={"parts": {name: size for name, size in cost.parts.items() if name in parts}})
+
+
+def _likely(plan: Plan) -> Release | None:
+    """The release to reckon with where the resolver was not asked yet: the first candidate whose size is known."""
+    known = [one.release for one in plan.candidates if one.release.download_bytes is not None]
+    return next(iter([*known, *(one.release for one in plan.candidates)]), None)
 
 
 def _built(machine: Machine, plan: Plan) -> bool:
     return bool(plan.choice and machine.releases.releases.get(plan.choice.lock, Venv()).complete)
 
 
-def _wheels(release: Release) -> int | None:
-    return release.download_bytes
-
-
 def _weights(machine: Machine, model: Model) -> int | None:
+    if model.kind == "packaged":
+        return model.download_bytes
     total = sum(size for size, _ in model.files.values()) if model.files else model.bytes
     if not total:
         return None
@@ -79,10 +116,14 @@ def text(cost: Cost) -> str:
     """`would download 18.1 GB (vLLM 4.2, model 13.8, tools 0.0) and the CUDA toolkit, about 14 min at the 21.0 MB/s measured now`."""
     if not cost.parts:
         return "would download nothing"
-    told = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in cost.parts.items() if size is not None)
+    told = ", ".join(f"{_named(name, cost)} {size / 1e9:.2f}" for name, size in cost.parts.items() if size is not None)
     first = f"would download {cost.known / 1e9:.2f} GB ({told})" if told else "would download"
     more = f"{' and' if told else ''} the {' and the '.join(cost.unknown)} (size not known yet)" if cost.unknown else ""
     return first + (" " + more.strip() if more else "") + _minutes(cost.known, cost.rate)
+
+
+def _named(part: str, cost: Cost) -> str:
+    return f"{part} (if {cost.guess})" if part == VLLM and cost.guess else part
 
 
 def _minutes(size: int, rate: float | None) -> str:
@@ -101,4 +142,15 @@ def lab(costs: Sequence[Cost]) -> str:
     minutes = f", about {max(1, round(longest / 60))} min for the slowest" if longest else ""
     unknown = sorted({name for cost in busy for name in cost.unknown})
     more = f" and the {' and the '.join(unknown)}" if unknown else ""
-    return f"in all: {size / 1e9:.2f} GB{more} for {len(busy)} of {len(costs)} machines{minutes}"
+    told = f", at most {outside(busy) / 1e9:.2f} GB of it from outside" if any(cost.cache for cost in busy) else ""
+    return f"in all: {size / 1e9:.2f} GB{more} for {len(busy)} of {len(costs)} machines{told}{minutes}"
+
+
+def outside(costs: Sequence[Cost]) -> int:
+    """Bytes that the internet gives: a cache fetches what several of its machines need once."""
+    once: dict[tuple[str, ...], int] = {}
+    for number, cost in enumerate(costs):
+        for name, size in cost.parts.items():
+            whose = (cost.cache, cost.names.get(name, "")) if cost.cache else ("", str(number))
+            once[(name, *whose)] = max(once.get((name, *whose), 0), size or 0)
+    return sum(once.values())

@@ -16,7 +16,7 @@ MAIN = "main"
 
 
 class Model(BaseModel):
-    """The weights to serve. `directory` is where they lie on the target; `bytes` what they take there.
+    """The weights to serve. `directory` is where they lie on the target; `bytes` what they take there; `download_bytes` of a packaged one.
 
     `files` maps names to (bytes, sha256) where the revision is pinned here; None asks the hub for them.
     """
@@ -27,6 +27,7 @@ class Model(BaseModel):
     revision: str
     directory: str
     bytes: int = 0
+    download_bytes: int | None = None
     files: dict[str, tuple[int, str]] | None = None
     requirement: str | None = None
     member: str | None = None
@@ -63,7 +64,7 @@ def choose(machine: Machine, settings: Settings, engine: Engine) -> Model:
     )
     row = own or {"name": settings.model, "kind": "hub", "revision": MAIN, "bytes": 0}
     revision = row["revision"] if settings.model_revision == "auto" else settings.model_revision
-    fields = {key: row[key] for key in ("name", "kind", "bytes", "requirement", "member") if key in row}
+    fields = {key: row[key] for key in ("name", "kind", "bytes", "download_bytes", "requirement", "member") if key in row}
     pinned = row.get("files") if revision == row["revision"] else None  # another revision: the hub's own digests
     directory = f"{machine.releases.root}/models/{slug(row['name'])}-{revision[:12]}"
     endpoint = settings.hf_endpoint.rstrip("/") if row["kind"] == "hub" else None

@@ -70,7 +70,7 @@ def _whole(ws: Workstation, steps: Sequence[Step]) -> Iterator[StringCommand]:
     ws.begin()
     try:
         if not ws.host.state.is_executing and cost.asked():
-            cost.look(ws)
+            cost.look(ws, [task for _, task in steps])
         if rollout.waits(ws) and _would_change(ws, steps):
             if reason := rollout.turn(ws):
                 ws.held = reason

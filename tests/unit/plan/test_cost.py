@@ -28,6 +28,7 @@ def test_a_bare_machine_needs_everything() -> None:
     parts = told(resolved(BARE, release="0.32.0")).parts
     assert parts == {
         "tools": TOOLS_BYTES, "vLLM": 3_976_927_384, "model": sum(size for size, _ in model.files.values()), "CUDA toolkit": None,
+        "Debian packages": None,
     }  # fmt: skip
     assert 13.7e9 < sum(size for size, _ in model.files.values()) < 13.9e9
     assert told(resolved(BARE)).parts["vLLM"] is None, "the ordered pin's index could not be asked"
@@ -49,6 +50,44 @@ def test_what_lies_there_is_not_counted() -> None:
     assert "model" not in told(BARE, model="/data/x").parts
     assert told(BARE, model="someone/else").parts["model"] is None
     assert "CUDA toolkit" not in told(BARE, cuda_version="none").parts
+
+
+def test_before_the_resolver_was_asked_the_first_known_size_is_told() -> None:
+    found = told(BARE)
+    assert found.parts["vLLM"] is not None and found.guess is not None
+    assert f"vLLM (if {found.guess}) {found.parts['vLLM'] / 1e9:.2f}" in cost.text(found)
+    assert told(resolved(BARE, release=found.guess)).guess is None
+
+
+def test_the_small_model_is_told_as_the_wheel_that_it_comes_in() -> None:
+    assert told(machine()).parts["model"] == 92_871_040
+
+
+def test_apt_tells_what_it_would_fetch() -> None:
+    seen = changed(resolved(BARE, release="0.32.0"), "packages", installed={})
+    made = plan.make(seen, Settings())
+    assert cost.choices(seen, made) == {}, "apt without lists knows nothing"
+    ready = changed(seen, "apt", lists=True, cuda_lists=True)
+    asked = cost.choices(ready, made)
+    assert "build-essential" in asked["Debian packages"].split()
+    assert asked["CUDA toolkit"].startswith("cuda-toolkit-13-0;cuda-toolkit-13-1")
+    found = cost.of(ready, made, DIGEST, {"Debian packages": 5, "CUDA toolkit": 7})
+    assert (found.parts["Debian packages"], found.parts["CUDA toolkit"]) == (5, 7) and not found.unknown
+    assert cost.choices(DONE, plan.make(DONE, Settings())) == {}
+
+
+def test_some_steps_need_only_their_part() -> None:
+    found = cost.only(told(BARE), ["model"])
+    assert set(found.parts) == {"model"} and cost.only(told(BARE), []).parts == {}
+
+
+def test_a_cache_fetches_once() -> None:
+    def one(cache: str, model: str = "m 1") -> Cost:
+        return Cost(parts={"model": 10**9, "vLLM": None}, names={"model": model, "vLLM": "v"}, cache=cache)
+
+    assert cost.outside([one("c"), one("c"), one("c", "n 1"), one("d"), one(""), one("")]) == 5 * 10**9
+    assert "2.00 GB and the vLLM for 2 of 2 machines, at most 1.00 GB of it from outside" in cost.lab([one("c"), one("c")])
+    assert "outside" not in cost.lab([one(""), one("")])
 
 
 def test_a_refused_machine_downloads_nothing() -> None:
@@ -99,3 +138,21 @@ def test_a_sample_is_the_largest_file() -> None:
         and url.endswith(".safetensors")
     )
     assert cost.sample(plan.make(BARE, Settings(model="/data/x")).model) is None
+
+
+GONE = ["tools", "vLLM", "model", "CUDA toolkit"]
+
+
+@given(st.sets(st.sampled_from(GONE)))
+def test_what_more_is_missing_never_costs_less(lost: set[str]) -> None:
+    """From a machine that serves: each part that is taken away is told, and nothing else is."""
+    seen = DONE
+    if "tools" in lost:
+        seen = changed(seen, "releases", tools=None)
+    if "vLLM" in lost:
+        seen = changed(seen, "releases", releases={})
+    if "model" in lost:
+        seen = changed(seen, "weights")
+    if "CUDA toolkit" in lost:
+        seen = changed(seen, "toolkit", installed={}, current=None)
+    assert set(told(seen).parts) == lost
