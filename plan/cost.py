@@ -12,7 +12,8 @@ from plan.model import Model, ready
 from plan.plan import Plan, missing_packages
 from plan.release import Release
 
-PACKAGES, TOOLS, VLLM, MODEL, TOOLKIT = "Debian packages", "tools", "vLLM", "model", "CUDA toolkit"
+PACKAGES, TOOLS, INDEX, VLLM, MODEL, TOOLKIT = "Debian packages", "tools", "index", "vLLM", "model", "CUDA toolkit"
+INDEX_BYTES = 69_400_000  # pages and metadata that the resolver reads once (a bare CPU machine, 2026-11-24)
 TOOLS_BYTES = 26_218_993  # of requirements/tools.txt for Python 3.12 (its index, 2026-11-23)
 
 
@@ -55,6 +56,8 @@ def of(machine: Machine, plan: Plan, tools_digest: str, apt: Mapping[str, int | 
         parts[PACKAGES], names[PACKAGES] = apt.get(PACKAGES), f"{machine.system.os.name} {' '.join(missing)}"
     if tools.why_not(machine, tools_digest) is not None:
         parts[TOOLS], names[TOOLS] = TOOLS_BYTES, machine.system.python
+    if plan.choice is None and plan.candidates:
+        parts[INDEX], names[INDEX] = INDEX_BYTES, plan.key
     release = plan.release or _likely(plan)
     if release is not None and not _built(machine, plan):
         parts[VLLM], names[VLLM] = release.download_bytes, release.name

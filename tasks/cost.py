@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from facts.archives import Archives
 from facts.rate import Rate
 from plan import cost
-from plan.cost import MODEL, PACKAGES, TOOLKIT, TOOLS, VLLM, Cost
+from plan.cost import INDEX, MODEL, PACKAGES, TOOLKIT, TOOLS, VLLM, Cost
 from tasks import cuda, helper, model, packages, release, tools
 from tasks.task import Task
 from tasks.workstation import Workstation
 
 BY: dict[Task, str] = {
-    packages.present: PACKAGES, tools.present: TOOLS, release.present: VLLM, release.converter: VLLM, model.present: MODEL,
+    packages.present: PACKAGES, tools.present: TOOLS, release.chosen: INDEX, release.present: VLLM, release.converter: VLLM, model.present: MODEL,
     cuda.installed: TOOLKIT,
 }  # fmt: skip
 

@@ -56,7 +56,8 @@ def test_before_the_resolver_was_asked_the_first_known_size_is_told() -> None:
     found = told(BARE)
     assert found.parts["vLLM"] is not None and found.guess is not None
     assert f"vLLM (if {found.guess}) {found.parts['vLLM'] / 1e9:.2f}" in cost.text(found)
-    assert told(resolved(BARE, release=found.guess)).guess is None
+    after = told(resolved(BARE, release=found.guess))
+    assert after.guess is None and set(found.parts) - set(after.parts) == {"index"}
 
 
 def test_the_small_model_is_told_as_the_wheel_that_it_comes_in() -> None:
