@@ -181,10 +181,17 @@ def test_a_workstation_that_is_away_keeps_its_place(endpoint: Endpoint) -> None:
     assert away.name not in endpoint.gateway.read(f"{ROOT}/gateway/doors.json")
 
 
-def test_without_a_gateway_it_says_so(endpoint: Endpoint) -> None:
-    """--limit that leaves the gateway out."""
-    done = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--limit", endpoint.pcs[0].name)
-    assert done.code == 1 and "no machine of this run is a gateway" in done.text, done.text
+def test_one_workstation_again(endpoint: Endpoint) -> None:
+    """Without the gateway in the run its door goes on as it knows; one that knows none says so."""
+    pc = endpoint.pcs[0]
+    alone = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--json", "--limit", pc.name)
+    assert (alone.code, alone.changes) == (0, 0), alone.text
+    pc.ssh(f"rm {ROOT}/gateway/gateways.pem", user="ops")
+    done = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--limit", pc.name)
+    assert done.code == 1 and "no gateway is known here, and no machine of this run is a gateway" in done.text, (
+        done.text
+    )
+    assert run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y").code == 0
 
 
 def test_one_machine_alone(lab: Lab, host: MakeHost, tmp_path: Path, endpoint: Endpoint) -> None:
