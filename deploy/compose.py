@@ -8,6 +8,7 @@ from pyinfra.api.exceptions import DeployError
 from plan import settings
 from plan.settings import Settings
 from tasks import (
+    cache,
     check,
     cuda,
     exports,
@@ -101,6 +102,14 @@ ENDPOINT: tuple[Step, ...] = (
     ("Verify", gateway.verified),
 )
 
+CACHE: tuple[Step, ...] = (
+    ("Find python3", cache.python),
+    ("Install nginx and our helper", cache.programme),
+    ("Write the cache", cache.files),
+    ("Start the cache", cache.running),
+    ("Verify", cache.verified),
+)
+
 
 def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:
     """These steps, in order, as one operation a host."""
@@ -120,3 +129,8 @@ def endpoint() -> None:
         return
     steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint")
     steps.run(ws, ENDPOINT, "Set up the endpoint")
+
+
+def lan_cache() -> None:
+    """The machine that keeps what the others download."""
+    steps.run(begin(), CACHE, "Set up the cache")

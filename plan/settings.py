@@ -50,6 +50,7 @@ class Settings(BaseModel):
     model_revision: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9a-f]{40})$")] = "auto"
     hf_endpoint: Url = "https://huggingface.co"
     find_links: str = ""
+    cache: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?)?$")] = ""
     root: Annotated[str, StringConstraints(pattern=r"^(~/|/[^\s%$'\"\\/]+/)[^\s%$'\"\\]+$")] = (
         "~/.local/share/vllm-workstation"
     )
@@ -121,6 +122,7 @@ ALLOWED = {
     "model": "auto, a repository such as openai/gpt-oss-20b, or a directory such as /data/gpt-oss-20b",
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
+    "cache": "empty, or a machine and its port such as cache-01 or 10.0.0.5:8420",
     "root": "a path such as ~/.local/share/vllm-workstation, at least two levels deep, without spaces, quotes, $ or %",
     "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
     "cuda_repository": "a URL such as " + REPOSITORY,

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List
 
 from . import (
     build,
+    cache,
     chat,
     common,
     convert,
@@ -60,6 +61,8 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "pin": lambda mib: pinned.pin(int(mib)),
     "identity": identity.make,
     "server-key": identity.server_key,
+    "cache": cache.run,
+    "cache-wait": cache.wait,
     "gateway": gateway.run,
     "gateway-wait": gateway.wait,
     "drain-end": drain.end,

@@ -1,0 +1,57 @@
+"""The cache for a lab on this machine: files, unit, and what runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+import sys
+from typing import Any, Dict, List
+
+from . import files, service, shell
+
+UNIT = "vllm-workstation-cache.service"
+UNIT_FILE = ".config/systemd/user/" + UNIT
+
+
+def paths(root: str) -> List[str]:
+    """The files that a running cache was started from."""
+    return [root + "/cache-server/nginx.conf", root + "/cache-server/sites.json", os.path.expanduser("~/" + UNIT_FILE)]
+
+
+def digest(root: str) -> str:
+    """What tells one state of the files from another (the same as plan/cache.py's)."""
+    told = []
+    for path in paths(root):
+        data = shell.read_bytes(path)
+        told.append([os.path.basename(path), hashlib.sha256(data or b"").hexdigest()])
+    return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()[:16]
+
+
+def observe(query: Dict[str, Any]) -> Dict[str, Any]:
+    """Everything of this subject. `query`: root."""
+    root = os.path.expanduser(query["root"])
+    try:
+        running = json.loads(shell.read(root + "/cache-server/state/running.json") or "{}")
+    except ValueError:
+        running = {}
+    helper = shell.read_bytes(root + "/lib/helper.pyz")
+    return {
+        "root": root,
+        "home": os.path.expanduser("~"),
+        "uid": os.geteuid(),
+        "nginx": os.path.exists("/usr/sbin/nginx"),
+        "venv": any(os.path.exists("/usr/lib/python3%s/ensurepip" % end) for end in ("", ".%d" % sys.version_info[1])),
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "helper": hashlib.sha256(helper).hexdigest() if helper else None,
+        "files": files.observe({"files": paths(root)}),
+        "linger": os.path.exists("/var/lib/systemd/linger/" + pwd.getpwuid(os.geteuid()).pw_name),
+        "unit": service.unit(UNIT),
+        "running": running.get("digest") if os.path.exists("/proc/%s" % running.get("pid")) else None,
+    }
+
+
+def main(argv: List[str]) -> None:
+    """Print it as one line of JSON; the argument is the query."""
+    print(json.dumps(observe(json.loads(argv[0])), sort_keys=True))
