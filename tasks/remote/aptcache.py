@@ -6,9 +6,11 @@ What the cache does not deliver is fetched straight.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -80,7 +82,9 @@ class Method:
         return subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
 
     def run(self, source: Any) -> int:
-        """Until apt has no more to ask."""
+        """Until apt has no more to ask, or ends us."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ended)
         for thread in self.threads:
             thread.start()
         for message in messages(source):
@@ -91,6 +95,12 @@ class Method:
         for thread in self.threads:
             thread.join()
         return self.direct.wait() or 0
+
+    def _ended(self, *_: Any) -> None:
+        for child in (self.cached, self.direct):
+            with contextlib.suppress(OSError):
+                child.terminate()
+        os._exit(0)
 
     def ask(self, message: List[str]) -> None:
         """One message of apt's."""

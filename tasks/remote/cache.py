@@ -88,19 +88,15 @@ def backends(sites: List[str], below: List[str], hosts: Dict[str, str], resolver
 
 def own(folder: str) -> List[str]:
     """Indexes and mirrors of this machine's own uv, pip and apt, with the hosts that their files lie on."""
-    standard = registry.standard(_pip(folder))
-    indexes = [one for one in (registry.uv(), registry.pip(), standard[0] if standard else "") if one]
+    root = os.path.dirname(folder)
+    standard = registry.standard(root)
+    indexes = [one for one in (registry.uv(root), registry.pip(root), standard[0] if standard else "") if one]
     found = set(indexes + apt())
     if standard:
         found.add("https://" + standard[1])
     for index in set(indexes) - ({standard[0]} if standard else set()):
         found |= set(LINK.findall(_page("%s/%s/" % (index.rstrip("/"), PROBED))))
     return sorted({_origin(url) for url in found if _origin(url)})
-
-
-def _pip(folder: str) -> str:
-    tools = os.path.dirname(folder) + "/tools/bin/python"
-    return tools if os.path.exists(tools) else "/usr/bin/python3"
 
 
 def _origin(url: str) -> str:

@@ -38,7 +38,7 @@ class Lan:
         return _ORIGIN.sub(through, text)
 
     def files(self, lock: str) -> str:
-        """A lock whose files come through the cache; the names of their indexes, by which uv keeps them, stay."""
+        """A lock whose files come through the cache; the names of their indexes stay."""
         return re.sub(r'(\burl = ")([^"]+)"', lambda found: '%s%s"' % (found.group(1), self.to(found.group(2))), lock)
 
     def back(self, text: str) -> str:

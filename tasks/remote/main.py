@@ -45,7 +45,7 @@ def server_pid() -> Any:
 
 
 COMMANDS: Dict[str, Callable[..., Any]] = {
-    "tools": lambda root, digest, links: tools.install(root, digest, links),
+    "tools": tools.install,
     "resolve": lambda root, question: print(resolve.choose(root, json.loads(question))["line"]),
     "build": lambda root, order: build.build(root, json.loads(order)),
     "weights": lambda root, order: weights.fetch(root, json.loads(order)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -26,24 +27,29 @@ _PIP = re.compile(r"(?mi)^\s*index[-_]url\s*=\s*(\S+)")
 _UV = re.compile(r'(?m)^\s*index-url\s*=\s*"([^"]+)"')
 
 
-def uv() -> str:
+def uv(root: str) -> str:
     """The index that uv asks here; empty where none can be told."""
-    return _set("UV_DEFAULT_INDEX", "UV_INDEX_URL") or _default_of_uv() or (standard() or ("", ""))[0]
+    return _set("UV_DEFAULT_INDEX", "UV_INDEX_URL") or _default_of_uv() or _default(root)
 
 
-def pip() -> str:
+def pip(root: str) -> str:
     """The index that pip asks here; empty where none can be told."""
-    return _set("PIP_INDEX_URL") or _find(_PIP, PIP_FILES) or (standard() or ("", ""))[0]
+    return _set("PIP_INDEX_URL") or _find(_PIP, PIP_FILES) or _default(root)
 
 
-def standard(python: str = sys.executable) -> Optional[Tuple[str, str]]:
+def _default(root: str) -> str:
+    return (standard(root) or ("", ""))[0]
+
+
+def standard(root: str) -> Optional[Tuple[str, str]]:
     """pip's own default index, and the host of its files; None where there is no pip to ask."""
-    try:
-        done = subprocess.run([python, "-I", "-c", _ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    words = done.stdout.decode("utf-8", "replace").split()
-    return (words[0].rstrip("/"), words[1]) if done.returncode == 0 and len(words) == 2 else None
+    for python in (root + "/tools/bin/python", "/usr/bin/python3", sys.executable):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run([python, "-I", "-c", _ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+            words = done.stdout.decode("utf-8", "replace").split()
+            if done.returncode == 0 and len(words) == 2:
+                return words[0].rstrip("/"), words[1]
+    return None
 
 
 def _set(*names: str) -> str:

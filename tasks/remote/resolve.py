@@ -10,9 +10,10 @@ import tempfile
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import common, wheels
+from . import common, lan, registry, wheels
 
 LIMIT = 240  # seconds for one resolution
+DECIDED = re.compile("does not resolve: (there is no version|(?!No space))")
 
 
 def choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
@@ -36,7 +37,7 @@ def _kept(root: str, lock: str) -> bool:
 def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     refused: List[str] = []
     for candidate in question["candidates"]:
-        lock, words = _resolve(root, candidate, question["find_links"])
+        lock, words = _ask(root, candidate, question)
         if lock is None:
             refused.append("%s %s" % (candidate["requirements"][0], words))
             continue
@@ -47,11 +48,30 @@ def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     )
 
 
-def _resolve(root: str, candidate: Dict[str, Any], find_links: str) -> Tuple[Optional[str], str]:
+class Unresolved(Exception):
+    """Why a candidate could not be asked for, in a few words."""
+
+
+def _ask(root: str, candidate: Dict[str, Any], question: Dict[str, Any]) -> Tuple[Optional[str], str]:
+    """(lock text, "") or (None, why not). Where an index cannot be asked through the cache, it is asked itself."""
+
+    def work(found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
+        lock, words = _resolve(root, candidate, question["find_links"], found)
+        if lock is None and found is not None and not DECIDED.match(words):
+            raise Unresolved(words)
+        return lock, words
+
+    return lan.attempt(question.get("cache", ""), work, (Unresolved,))
+
+
+def _resolve(root: str, candidate: Dict[str, Any], find_links: str, found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
     """(lock text, "") or (None, why not in a few words)."""
     with tempfile.TemporaryDirectory() as folder:
-        argv = command(root, candidate, folder)
         env = dict(common.environment(root, find_links), UV_HTTP_TIMEOUT="20", UV_HTTP_RETRIES="1")
+        if found is not None:
+            env = found.environment(env, uv=registry.uv(root))
+            candidate = dict(candidate, indexes=[found.to(index) for index in candidate["indexes"]])
+        argv = command(root, candidate, folder)
         try:
             done = subprocess.run(
                 argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT
@@ -61,7 +81,8 @@ def _resolve(root: str, candidate: Dict[str, Any], find_links: str) -> Tuple[Opt
         if done.returncode:
             return None, reason(done.stderr.decode("utf-8", "replace"))
         with open(folder + "/pylock.toml") as file:
-            return lasting(file.read()), ""
+            lock = file.read()
+        return lasting(found.back(lock) if found else lock), ""
 
 
 def lasting(lock: str) -> str:
