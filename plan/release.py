@@ -51,6 +51,7 @@ class Release(BaseModel):
     packages: list[str] = []
     alias: dict[str, str] | None = None
     disk_gib: float
+    download_bytes: int | None = None
     evidence: str
     date: str = "2026-11-22"
     note: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from pyinfra.api import Host, StringCommand
 
 from facts.gateway import Gateway
@@ -24,7 +25,9 @@ class Part:
         self._seen: dict[str, Any] | None = None
         self.certificate: str | None = None  # PEM
         data, local = ws.host.data, "127.0.0.1" if ws.name.startswith("@") else ws.name
-        self.address: str = ws.settings.door_address or str(data.get("ssh_hostname") or "") or local  # as the gateway knows it
+        self.address: str = (
+            ws.settings.door_address or str(data.get("ssh_hostname") or "") or local
+        )  # as the gateway knows it
 
     @property
     def settings(self) -> Settings:
@@ -68,9 +71,7 @@ class Part:
         """This workstation as the gateway reaches it; None where it is none, or did not get so far in this run."""
         if self.certificate is None or not gateway.has_door(self.settings):
             return None
-        return Door(
-            name=self.ws.name, address=self.address, port=self.settings.door_port, certificate=self.certificate
-        )
+        return Door(name=self.ws.name, address=self.address, port=self.settings.door_port, certificate=self.certificate)
 
     def files(self) -> list[Text]:
         """Its files as they should be."""
@@ -111,11 +112,19 @@ def doors(asking: Part) -> list[Door]:
     """Workstations of this run, and those that the asking gateway knows already: of the inventory, but not reached now."""
     now = {name: door for name, part in _parts.items() if (door := part.door())}
     listed = {host.name for host in asking.ws.host.state.inventory}
-    known = [Door.model_validate(one) for one in (asking.seen or {}).get("doors") or []]
+    known = _known((asking.seen or {}).get("doors"))
     kept = {
         door.name: door for door in known if door.name in listed and door.name not in now and _not_elsewhere(door.name)
     }
     return list((kept | now).values())
+
+
+def _known(told: Any) -> list[Door]:
+    """Doors out of a file that anybody may have edited."""
+    try:
+        return TypeAdapter(list[Door]).validate_python(told or [])
+    except ValidationError:
+        return []
 
 
 def _not_elsewhere(name: str) -> bool:

@@ -159,4 +159,6 @@ def _told(part: Part) -> str:
         return f"a door at {part.address}:{part.settings.door_port}, for the gateway alone"
     own = f"; trust {folder}/server.crt" if not part.settings.gateway_certificate else ""
     where = f"https://{part.names()[0]}:{part.settings.gateway_port}/v1"
-    return f"the endpoint of {len(known)} workstation{'' if len(known) == 1 else 's'} at {where}; its key is in {folder}/key{own}"
+    silent = ", ".join((part.seen or {})["silent"])
+    away = f" ({silent} does not answer)" if silent else ""
+    return f"the endpoint of {len(known)} workstation{'' if len(known) == 1 else 's'}{away} at {where}; its key is in {folder}/key{own}"

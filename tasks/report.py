@@ -12,7 +12,8 @@ from typing import Any
 from pyinfra import logger
 from pyinfra.api import BaseStateCallback, Host, State
 
-from tasks import account, repeat, rollout
+from plan import cost as plan_cost
+from tasks import account, cost, repeat, rollout
 from tasks.workstation import Workstation, all_known
 
 SENTENCE = 12  # lines at most of a message of ours
@@ -64,6 +65,9 @@ def table() -> None:
     width, word_width = max(len(row[0]) for row in rows), max(WORD, *(len(row[1]) for row in rows))
     logger.info("")
     told = {name: account.account(ws) for name, ws in all_known().items()}
+    costs = cost.told(all_known())
+    for name, one in costs.items():
+        told[name]["cost"] = one.model_dump()
     for name, word, text in rows:
         first, *rest = (text or "").splitlines() or [""]
         logger.info(f"{name:<{width}}  {word:<{word_width}}  {first}")
@@ -73,8 +77,11 @@ def table() -> None:
             word in ("changed", "unchanged") and ws is not None and ws.left is None
         )  # one step, which does not look again
         found = [] if alone or name not in told else account.lines(told[name], always, word == "planned")
-        for more in [*rest, *found]:
+        price = [plan_cost.text(costs[name])] if name in costs else []
+        for more in [*rest, *found, *price]:
             logger.info(f"{'':<{width}}  {'':<{word_width}}  {more}")
+    if len(costs) > 1:
+        logger.info(plan_cost.lab(list(costs.values())))
     again = repeat.command(sys.argv, [name for name, word, _ in rows if word in AGAIN]) if len(rows) > 1 else None
     if again:
         logger.info(f"again: {again}")

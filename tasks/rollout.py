@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import click
+import sys
+
 from gevent.event import Event
 from pyinfra import logger
 from pyinfra.api import Host
@@ -72,9 +73,7 @@ def _possible(ws: Workstation) -> None:
         raise DeployError(
             f"setting canary = {canary!r} cannot be used: allowed is a number or a group of the inventory ({', '.join(groups)})"
         )
-    context = click.get_current_context(silent=True)
-    serial = context is not None and context.params.get("serial")
-    if serial or len(hosts) > state.config.PARALLEL:
+    if "--serial" in sys.argv or len(hosts) > state.config.PARALLEL:
         raise DeployError(
             "canary and wave cannot be used with --serial or --parallel: wave says how many hosts are changed at a time"
         )

@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from typing_extensions import override
 
-from tasks import rollout
+from tasks import cost, rollout
 from tasks.task import Task
 from tasks.workstation import Workstation
 
@@ -69,6 +69,8 @@ def entered(ws: Workstation, name: str) -> None:
 def _whole(ws: Workstation, steps: Sequence[Step]) -> Iterator[StringCommand]:
     ws.begin()
     try:
+        if not ws.host.state.is_executing and cost.asked():
+            cost.look(ws)
         if rollout.waits(ws) and _would_change(ws, steps):
             if reason := rollout.turn(ws):
                 ws.held = reason

@@ -10,6 +10,7 @@ from pyinfra.api import Host, StringCommand
 from facts.machine import Machine as MachineFact
 from facts.machine import query
 from plan import cache, exports, plan, problems, service, toolkit
+from plan.cost import Cost
 from plan.drift import Ours
 from plan.machine import Machine, typed
 from plan.plan import Plan
@@ -41,6 +42,7 @@ class Workstation:
         self.printed: dict[str, list[str]] = {}  # by step: what its commands said
         self.words: list[str] = []  # the last command's complaints
         self.held: str | None = None  # why it was not begun
+        self.cost: Cost | None = None  # what a run would download, under --dry
         self.idle = False  # nothing is to be done here in this run
         self.unreachable: str | None = None  # what the connection said
 

@@ -7,7 +7,7 @@ import json
 import os
 import pwd
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from . import files, service, shell
 
@@ -60,7 +60,8 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """Everything of this subject. `query`: root."""
     root = os.path.expanduser(query["root"])
     folder = root + "/gateway"
-    running = _load(folder + "/state/running.json")
+    told = _load(folder + "/state/running.json")
+    running: Dict[str, Any] = told if isinstance(told, dict) else {}
     return {
         "root": root,
         "home": os.path.expanduser("~"),
@@ -79,13 +80,14 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "files": files.observe({"files": query.get("files") or []}),
         "linger": os.path.exists("/var/lib/systemd/linger/" + pwd.getpwuid(os.geteuid()).pw_name),
         "unit": service.unit(UNIT),
-        "current": alive(running) and running is not None and running.get("digest") == digest(folder),
+        "silent": running.get("silent") or [],
+        "current": alive(running) and running.get("digest") == digest(folder),
     }
 
 
-def alive(running: Optional[Dict[str, Any]]) -> bool:
+def alive(running: Dict[str, Any]) -> bool:
     """Whether the process that wrote this is there."""
-    return bool(running) and os.path.exists("/proc/%s" % (running or {}).get("pid"))
+    return bool(running) and os.path.exists("/proc/%s" % running.get("pid"))
 
 
 def main(argv: List[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from . import common, health
 
 EVERY = 2.0  # seconds between looks
+DOORS = 8  # seconds that a start waits for doors that are being set up at the same time
 NGINX = "/usr/sbin/nginx"
 State = Tuple[bool, ...]
 
@@ -28,6 +29,7 @@ class Endpoint:
         self.doors: List[Dict[str, Any]] = []
         self.well: Optional[State] = None  # which doors answer
         self.patience: Dict[str, int] = {}
+        self.told: Dict[str, Any] = {}
         self.nginx: Optional[subprocess.Popen[bytes]] = None
 
     def run(self) -> int:
@@ -98,6 +100,8 @@ class Endpoint:
                 common.log("%s %s" % (door["name"], "answers" if now else "does not answer: no requests go there"))
         self.well = well
         common.write(self.folder + "/state/upstream.conf", upstream(self.doors, well), 0o600)
+        if self.told:
+            self._said(self.told["refused"], self.told["digest"])
         return True
 
     def _refused(self) -> str:
@@ -114,10 +118,12 @@ class Endpoint:
         if words or always:
             self._said(words)
 
-    def _said(self, words: str) -> None:
-        """What this process runs, for those who look."""
-        told = {"pid": os.getpid(), "digest": "" if words else digest(self.folder), "refused": words}
-        common.write(self.folder + "/state/running.json", json.dumps(told), 0o600)
+    def _said(self, words: str, current: Optional[str] = None) -> None:
+        """What this process runs and who answers, for those who look."""
+        current = ("" if words else digest(self.folder)) if current is None else current
+        silent = [door["name"] for door, answers in zip(self.doors, self.well or ()) if not answers]
+        self.told = {"pid": os.getpid(), "digest": current, "refused": words, "silent": silent}
+        common.write(self.folder + "/state/running.json", json.dumps(self.told), 0o600)
 
 
 PARTS = (
@@ -157,12 +163,13 @@ def run(root: str) -> None:
 
 def wait(root: str, seconds: str) -> None:
     """Until the process runs the files that lie there now. Raises common.Failure with nginx's own words."""
-    folder, end = root + "/gateway", time.time() + float(seconds)
+    folder, since = root + "/gateway", time.time()
     told: Dict[str, Any] = {}
-    while time.time() < end:
+    while time.time() - since < float(seconds):
         told = common.load(folder + "/state/running.json") or {}
         if told.get("digest") == digest(folder) and os.path.exists("/proc/%s" % told.get("pid")):
-            return
+            if not told["silent"] or time.time() - since > DOORS:
+                return
         time.sleep(0.2)
     why = told.get("refused") or "it does not run; journalctl --user -u vllm-workstation-gateway shows why"
     raise common.Failure("the endpoint is not up: %s. Mend that and run this again." % why)

@@ -14,7 +14,7 @@ from . import lan, openpgp  # type: ignore[attr-defined]  # packed beside this f
 
 def main(argv: Sequence[str]) -> None:
     """`URL FINGERPRINT FILE CACHE`. Ends with status 1 and one sentence where the key cannot be had or is another one."""
-    url, pinned, path, cache = argv
+    url, pinned, path, cache = [*argv, ""][:4]
     try:
         data = lan.attempt(cache, lambda found: _got(url, pinned, found), (OSError, ValueError))
     except (OSError, ValueError) as error:

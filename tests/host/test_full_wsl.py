@@ -18,6 +18,11 @@ def test_ordered_pin_serves_and_stays(lab: Lab, host: MakeHost, tmp_path: Path) 
     machine = host("wsl-24.04", [BIG])
     where = inventory(lab, tmp_path, [machine], "ops")
 
+    looked = run(lab, where, "deploy/full.py", "--dry")
+    assert looked.code == 0 and "t1  planned    nothing was done yet" in looked.text, looked.text
+    assert "would download 13.82 GB (tools 0.03, model 13.79) and the vLLM and the CUDA toolkit (size not known yet)" in looked.text
+    assert not machine.exists("/home/ops/.local/share/vllm-workstation"), "a dry run leaves nothing"
+
     first = run(lab, where, "deploy/full.py", "-y")
     assert first.code == 0, first.text
     assert "vllm==0.10.1+gptoss on Python 3.11" in first.text
@@ -28,6 +33,9 @@ def test_ordered_pin_serves_and_stays(lab: Lab, host: MakeHost, tmp_path: Path) 
     assert (second.code, second.changes) == (0, 0), second.text
     planned = run(lab, where, "deploy/full.py", "--dry", "--json")
     assert [op["name"] for op in planned.json["plan"] if op["hosts_with_change"]] == []
+
+    looked = run(lab, where, "deploy/full.py", "--dry")
+    assert "nothing would change" in looked.text and "would download nothing" in looked.text, looked.text
 
     machine.reboot()
     third = run(lab, where, "deploy/full.py", "-y", "--json")

@@ -155,7 +155,7 @@ def test_a_rerun_drains_first(endpoint: Endpoint) -> None:
     assert again.code == 0 and "g2  changed" in again.text, again.text
     seen = told(process)
     assert [one for one in seen if not one["ok"]] == []
-    assert len([one for one in seen if one["began"] < ended]) > 20
+    assert len([one for one in seen if one["began"] < ended]) > 3
     assert not endpoint.pcs[1].exists(f"{ROOT}/gateway/draining")
 
 

@@ -86,7 +86,8 @@ PC = Host("pc-01")
 def known_as(**more: Any) -> Any:
     """A workstation as the table reads it."""
     usual: dict[str, Any] = {
-        "verified": None, "last_plan": None, "unreachable": None, "held": None, "idle": False, "step": "Build the vLLM release", "words": [],
+        "verified": None, "last_plan": None, "unreachable": None, "held": None, "idle": False, "cost": None,
+        "step": "Build the vLLM release", "words": [],
         "first": None, "left": [], "moved": {}, "printed": {}, "settings": Settings(),
     }  # fmt: skip
     return SimpleNamespace(**(usual | more))

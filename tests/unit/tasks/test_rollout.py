@@ -88,3 +88,8 @@ def test_fewer_at_once_than_hosts_would_wait_for_ever(monkeypatch: pytest.Monkey
     one.host.state.config.PARALLEL = 0
     with pytest.raises(DeployError, match="cannot be used with --serial or --parallel"):
         rollout.join(one)
+    one.host.state.config.PARALLEL = 10
+    rollout.join(one)
+    monkeypatch.setattr("sys.argv", ["pyinfra", "--serial"])
+    with pytest.raises(DeployError, match="cannot be used with --serial or --parallel"):
+        rollout.join(one)
