@@ -13,7 +13,6 @@ from typing import Any, Dict, List, Optional, Tuple
 from . import common, lan, registry, wheels
 
 LIMIT = 240  # seconds for one resolution
-DECIDED = re.compile("does not resolve: (there is no version|(?!No space))")
 
 
 def choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
@@ -56,16 +55,13 @@ def _ask(root: str, candidate: Dict[str, Any], question: Dict[str, Any]) -> Tupl
     """(lock text, "") or (None, why not). Where an index cannot be asked through the cache, it is asked itself."""
 
     def work(found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
-        lock, words = _resolve(root, candidate, question["find_links"], found)
-        if lock is None and found is not None and not DECIDED.match(words):
-            raise Unresolved(words)
-        return lock, words
+        return _resolve(root, candidate, question["find_links"], found)
 
     return lan.attempt(question.get("cache", ""), work, (Unresolved,))
 
 
 def _resolve(root: str, candidate: Dict[str, Any], find_links: str, found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
-    """(lock text, "") or (None, why not in a few words)."""
+    """(lock text, "") or (None, why not in a few words). Raises Unresolved where a cache leaves it open."""
     with tempfile.TemporaryDirectory() as folder:
         env = dict(common.environment(root, find_links), UV_HTTP_TIMEOUT="20", UV_HTTP_RETRIES="1")
         if found is not None:
@@ -77,9 +73,14 @@ def _resolve(root: str, candidate: Dict[str, Any], find_links: str, found: Optio
                 argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT
             )
         except subprocess.TimeoutExpired:
+            if found is not None:
+                raise Unresolved("no answer within %d s" % LIMIT) from None
             return None, "was not answered by its indexes within %d s" % LIMIT
         if done.returncode:
-            return None, reason(done.stderr.decode("utf-8", "replace"))
+            said = done.stderr.decode("utf-8", "replace")
+            if found is not None and "No solution found" not in said:
+                raise Unresolved(reason(said))
+            return None, reason(said)
         with open(folder + "/pylock.toml") as file:
             lock = file.read()
         return lasting(found.back(lock) if found else lock), ""

@@ -22,6 +22,7 @@ class Cached:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab, self.folder = lab, folder
+        lab.destroy("cache")
         self.cache = lab.host("cache", "debian-12")
         row = (self.cache.name, {**lab.inventory_data(self.cache, "ops"), **site(lab)})
         self.where = folder / "cache.py"
