@@ -69,6 +69,7 @@ class Method:
 
     def __init__(self, scheme: str, cache: "lan.Lan", out: Any) -> None:
         self.lan, self.out, self.lock = cache, out, threading.Lock()
+        self.gone = False  # whether the method that asks the cache has ended
         self.asked: Dict[str, List[str]] = {}  # what the cache was asked for, as apt asked
         self.direct = self._start("%s/%s" % (METHODS, scheme), dict(os.environ))
         self.cached = self._start(METHODS + "/http", lan.plain(dict(os.environ)))
@@ -89,10 +90,12 @@ class Method:
             thread.start()
         for message in messages(source):
             self.ask(message)
-        for child in (self.cached, self.direct):
-            if child.stdin:
-                child.stdin.close()
-        for thread in self.threads:
+        for child, thread in (
+            (self.cached, self.threads[1]),
+            (self.direct, self.threads[0]),
+        ):  # the first may leave work to the other
+            with contextlib.suppress(OSError):
+                child.stdin.close() if child.stdin else None
             thread.join()
         return self.direct.wait() or 0
 
@@ -107,9 +110,11 @@ class Method:
         if message[0].startswith("600"):
             url = field(message, "URI")
             there = self.lan.to(url)
-            if there != url and self.cached.poll() is None:
-                with self.lock:
+            with self.lock:
+                there = url if self.gone else there
+                if there != url:
                     self.asked[there] = message
+            if there != url:
                 send(self.cached, ["URI: " + there if line.startswith("URI:") else line for line in message])
                 return
             send(self.direct, message)
@@ -131,7 +136,7 @@ class Method:
             self.tell([self.lan.back(line) for line in message] if cached else message)
         if cached:
             with self.lock:
-                left, self.asked = list(self.asked.values()), {}
+                self.gone, left, self.asked = True, list(self.asked.values()), {}
             for one in left:  # it has ended in the midst of it
                 send(self.direct, one)
 

@@ -100,7 +100,9 @@ def test_a_poisoned_cache_is_refused(cached: Cached) -> None:
     assert done.code == 0, done.text
     assert "straight from the internet" in done.text
     asked = cached.outside(third, since)
-    assert any("huggingface.co" in one for one in asked) and any("developer.download.nvidia.com" in one for one in asked)
+    assert any("huggingface.co" in one for one in asked) and any(
+        "developer.download.nvidia.com" in one for one in asked
+    )
     again = cached.full(third, "--json")
     assert (again.code, again.changes) == (0, 0), again.text
 
