@@ -106,6 +106,7 @@ CACHE: tuple[Step, ...] = (
     ("Find python3", cache.python),
     ("Install nginx and our helper", cache.programme),
     ("Write the cache", cache.files),
+    ("Take what the wheelhouse holds", cache.carried),
     ("Start the cache", cache.running),
     ("Verify", cache.verified),
 )
@@ -134,3 +135,8 @@ def endpoint() -> None:
 def lan_cache() -> None:
     """The machine that keeps what the others download."""
     steps.run(begin(), CACHE, "Set up the cache")
+
+
+def wheelhouse() -> None:
+    """What the cache keeps, in a folder for a lab without internet."""
+    steps.run(begin(), (("Fill the wheelhouse", cache.given),), "Fill the wheelhouse")

@@ -27,7 +27,7 @@ class Cache(FactBase[dict[str, Any] | None]):
 
     @override
     def command(self, query: str) -> StringCommand:
-        """`query`: JSON text with `root`."""
+        """`query`: JSON text with `root` and `wheelhouse`."""
         words = [QuoteString(bundle.LOADER), QuoteString(bundle.probe()), "probe.cache", QuoteString(query)]
         python = StringCommand(f"{bundle.PYTHON} -I -c", *words)
         return StringCommand("if command -v python3 >/dev/null; then", python, "; else true; fi")

@@ -49,7 +49,7 @@ def sites(settings: Settings) -> list[str]:
 def files(place: Place, settings: Settings, port: int) -> list[Text]:
     """Everything that makes the cache."""
     folder = f"{place.root}/cache-server"
-    asked = {"sites": sites(settings), "below": _table()["below"]}
+    asked = {"sites": sites(settings), "below": _table()["below"], "offline": bool(settings.wheelhouse)}
     context = {
         "folder": folder, "root_user": place.uid == 0, "port": port, "near": NEAR, "size_gib": SIZE_GIB, "slice_mib": SLICE_MIB,
     }  # fmt: skip

@@ -36,7 +36,12 @@ class Kept:
     def seen(self) -> dict[str, Any] | None:
         """The fact, None where the machine has no python3."""
         if self._seen is None:
-            self._seen = self.ws.host.get_fact(Cache, query=json.dumps({"root": self.ws.settings.root}))
+            self._seen = self.ws.host.get_fact(
+                Cache,
+                query=json.dumps(
+                    {"root": self.ws.settings.root, "wheelhouse": self.ws.settings.wheelhouse}, sort_keys=True
+                ),
+            )
         return self._seen
 
     def forget(self) -> None:
@@ -154,6 +159,45 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
         kept.forget()
     else:
         host.noop("the cache's files are as planned")
+
+
+@task
+def carried(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Ensure that the cache holds what the wheelhouse holds, where one is named.
+
+    + ws: the host
+    """
+    kept = _of(ws)
+    if kept.seen is None or not kept.seen["lacking"]:
+        host.noop("there is nothing to take from a wheelhouse")
+        return
+    yield StringCommand(f"{SYSTEMCTL} stop {cache.UNIT} 2>/dev/null; true")  # it reads what it keeps when it starts
+    yield helper.command(kept.root, "wheelhouse-take", kept.root, ws.settings.wheelhouse)
+    kept.forget()
+
+
+@task
+def given(ws: Workstation) -> Iterator[StringCommand]:
+    """
+    Copy what the cache keeps into the wheelhouse.
+
+    + ws: the host
+    """
+    kept = _of(ws)
+    if not ws.settings.wheelhouse:
+        yield helper.fail(
+            "no wheelhouse is named. Add --data wheelhouse=FOLDER, a folder on the cache such as a disk that goes on a journey."
+        )
+        return
+    kept.forget()
+    if kept.seen is None or not kept.helped():
+        yield helper.fail(
+            "there is no cache here. Run deploy/cache.py, set a workstation up through it, and run this again."
+        )
+        return
+    yield helper.command(kept.root, "wheelhouse-give", kept.root, ws.settings.wheelhouse)
+    ws.verified = f"{ws.settings.wheelhouse} holds what the cache holds; in a lab without internet: deploy/cache.py --data wheelhouse={ws.settings.wheelhouse}"
 
 
 @task

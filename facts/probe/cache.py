@@ -29,15 +29,44 @@ def digest(root: str) -> str:
     return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()[:16]
 
 
+def missing(source: str, target: str) -> List[str]:
+    """Kept answers of one folder that another lacks or has in another size, relative; nginx names them by 32 digits."""
+    found = []
+    for base, _, names in os.walk(source):
+        for name in names:
+            path = os.path.relpath(os.path.join(base, name), source)
+            if len(name) == 32 and _size(os.path.join(source, path)) != _size(os.path.join(target, path)):
+                found.append(path)
+    return sorted(found)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return -1
+
+
+def lacking(root: str, wheelhouse: str) -> bool:
+    """Whether a wheelhouse holds what the cache does not. Sizes differ where a page was asked for anew, so names count alone."""
+    kept = root + "/cache-server"
+    there = [
+        one for one in missing(wheelhouse + "/data", kept + "/data") if not os.path.exists("%s/data/%s" % (kept, one))
+    ]
+    return bool(there) or not os.path.exists(kept + "/wheelhouse.json")
+
+
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
-    """Everything of this subject. `query`: root."""
+    """Everything of this subject. `query`: root, wheelhouse."""
     root = os.path.expanduser(query["root"])
     try:
         running = json.loads(shell.read(root + "/cache-server/state/running.json") or "{}")
     except ValueError:
         running = {}
     helper = shell.read_bytes(root + "/lib/helper.pyz")
+    wheelhouse = query.get("wheelhouse") or ""
     return {
+        "lacking": lacking(root, wheelhouse) if wheelhouse else False,
         "root": root,
         "home": os.path.expanduser("~"),
         "uid": os.geteuid(),

@@ -45,7 +45,8 @@ def main(argv: List[str]) -> None:
             _write(path, SHIM % (folder + "/code.py", folder + "/code.py"), 0o755)
         elif not os.path.lexists(path):
             os.symlink("%s/%s" % (METHODS, name), path)
-    _write(folder + "/apt.conf", 'Dir::Bin::Methods "%s/methods";\n' % folder, 0o644)
+    old = 'Acquire::Check-Valid-Until "false";\n' if found.offline else ""  # lists of a wheelhouse are as old as it is
+    _write(folder + "/apt.conf", 'Dir::Bin::Methods "%s/methods";\n%s' % (folder, old), 0o644)
 
 
 def _code(sources: Dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from . import common, registry
 
 NGINX = "/usr/sbin/nginx"
+CARRIED = "wheelhouse.json"  # what the cache that a wheelhouse comes from might fetch
 PROBED = "uv"  # a package whose page tells where an index keeps its files
 FIRST = re.compile(r"^https?://[a-z0-9.-]+(?::\d+)?$")
 LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?=/)")
@@ -59,12 +61,15 @@ def digest(root: str) -> str:
 
 def _prepare(folder: str) -> None:
     planned = common.load(folder + "/sites.json") or {"sites": [], "below": []}
-    sites = sorted({site.lower() for site in planned["sites"] + own(folder) if FIRST.match(site.lower())})
-    common.write(folder + "/state/sites.conf", backends(sites, planned["below"], _hosts(), _resolvers()))
+    offline = bool(planned.get("offline"))
+    carried = (common.load(folder + "/" + CARRIED) or {}).get("sites", []) if offline else []
+    sites = sorted({site.lower() for site in planned["sites"] + carried + own(folder) if FIRST.match(site.lower())})
+    asked = nobody(sites, planned["below"]) if offline else backends(sites, planned["below"], _hosts(), _resolvers())
+    common.write(folder + "/state/sites.conf", asked)
     common.write(
         folder + "/state/links.conf", "".join("sub_filter '%s/' '/%s/';\n" % (s, s.replace("://", "/")) for s in sites)
     )
-    told = {"sites": sites, "below": planned["below"]}
+    told = {"sites": sites, "below": planned["below"], "offline": offline}
     common.write(folder + "/state/www/cache.json", json.dumps(told), 0o644)
 
 
@@ -84,6 +89,50 @@ def backends(sites: List[str], below: List[str], hosts: Dict[str, str], resolver
         rows.append('  "~^https://(?<b%d>[a-z0-9.-]+\\.%s)$" $b%d;' % (number, re.escape(end), number))
     text = ['map "$asked_scheme://$asked_name" $backend {', '  default "";'] + rows + ["}"]
     return "\n".join(lines + text) + "\n"
+
+
+def nobody(sites: List[str], below: List[str]) -> str:
+    """The same for a lab without internet: a connection that fails at once, after which nginx serves what it keeps."""
+    rows = ['  "%s" "nobody";' % site for site in sites]
+    rows += ['  "~^https://[a-z0-9.-]+\\.%s$" "nobody";' % re.escape(end) for end in below]
+    text = [
+        "upstream nobody { server 127.0.0.1:9 max_fails=0; }",
+        'map "$asked_scheme://$asked_name" $backend {',
+        '  default "";',
+    ]
+    return "\n".join(text + rows + ["}"]) + "\n"
+
+
+def give(root: str, wheelhouse: str) -> None:
+    """Copy what the cache keeps to a folder; what is there already stays. Raises common.Failure where there is nothing to copy."""
+    folder = root + "/cache-server"
+    if not os.path.exists(folder + "/state/www/cache.json"):
+        raise common.Failure(
+            "there is no cache here. Run deploy/cache.py, set a workstation up through it, and run this again."
+        )
+    _copy(folder + "/data", wheelhouse + "/data")
+    with open(folder + "/state/www/cache.json") as file:
+        common.write(wheelhouse + "/cache.json", file.read(), 0o644)
+
+
+def take(root: str, wheelhouse: str) -> None:
+    """Copy what a wheelhouse holds into the cache. Raises common.Failure where it is none."""
+    if common.load(wheelhouse + "/cache.json") is None:
+        raise common.Failure(
+            "%s is no wheelhouse. Make one with deploy/wheelhouse.py, or name the folder that it is in." % wheelhouse
+        )
+    _copy(wheelhouse + "/data", root + "/cache-server/data")
+    with open(wheelhouse + "/cache.json") as file:
+        common.write("%s/cache-server/%s" % (root, CARRIED), file.read(), 0o644)
+
+
+def _copy(source: str, target: str) -> None:
+    """Each file whole or not at all: a copy that is killed goes on with the next run."""
+    for name in common.probe("cache").missing(source, target):
+        path = os.path.join(target, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copyfile(os.path.join(source, name), path + ".part")
+        os.replace(path + ".part", path)
 
 
 def own(folder: str) -> List[str]:

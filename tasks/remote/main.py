@@ -63,6 +63,8 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "server-key": identity.server_key,
     "cache": cache.run,
     "cache-wait": cache.wait,
+    "wheelhouse-give": cache.give,
+    "wheelhouse-take": cache.take,
     "gateway": gateway.run,
     "gateway-wait": gateway.wait,
     "drain-end": drain.end,

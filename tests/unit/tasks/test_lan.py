@@ -130,7 +130,7 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, *urls: str) -> str:
         (folder / name).write_text(APT)
         (folder / name).chmod(0o755)
     monkeypatch.setattr(aptcache, "METHODS", str(folder))
-    monkeypatch.setattr(aptcache.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     out = io.BytesIO()
     made = aptcache.Method("https", LAN, out)
     asked = "601 Configuration\nConfig-Item: Acquire::http::Proxy=http://proxy\nConfig-Item: A=b\n\n"
