@@ -25,6 +25,7 @@ from tasks import (
     steps,
     tools,
     verify,
+    wheelhouse,
     workstation,
     wsl,
 )
@@ -106,7 +107,7 @@ CACHE: tuple[Step, ...] = (
     ("Find python3", cache.python),
     ("Install nginx and our helper", cache.programme),
     ("Write the cache", cache.files),
-    ("Take what the wheelhouse holds", cache.carried),
+    ("Take what the wheelhouse holds", wheelhouse.carried),
     ("Start the cache", cache.running),
     ("Verify", cache.verified),
 )
@@ -137,6 +138,6 @@ def lan_cache() -> None:
     steps.run(begin(), CACHE, "Set up the cache")
 
 
-def wheelhouse() -> None:
+def fill_wheelhouse() -> None:
     """What the cache keeps, in a folder for a lab without internet."""
-    steps.run(begin(), (("Fill the wheelhouse", cache.given),), "Fill the wheelhouse")
+    steps.run(begin(), (("Fill the wheelhouse", wheelhouse.given),), "Fill the wheelhouse")

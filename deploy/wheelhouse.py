@@ -2,4 +2,4 @@
 
 from deploy import compose
 
-compose.wheelhouse()
+compose.fill_wheelhouse()

@@ -56,6 +56,13 @@ def lacking(root: str, wheelhouse: str) -> bool:
     return bool(there) or not os.path.exists(kept + "/wheelhouse.json")
 
 
+def unfilled(root: str, wheelhouse: str) -> bool:
+    """Whether the cache keeps what a wheelhouse lacks."""
+    return not os.path.exists(wheelhouse + "/cache.json") or bool(
+        missing(root + "/cache-server/data", wheelhouse + "/data")
+    )
+
+
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """Everything of this subject. `query`: root, wheelhouse."""
     root = os.path.expanduser(query["root"])
@@ -67,6 +74,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     wheelhouse = query.get("wheelhouse") or ""
     return {
         "lacking": lacking(root, wheelhouse) if wheelhouse else False,
+        "unfilled": unfilled(root, wheelhouse) if wheelhouse else False,
         "root": root,
         "home": os.path.expanduser("~"),
         "uid": os.geteuid(),

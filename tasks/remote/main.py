@@ -25,6 +25,7 @@ from . import (
     start,
     tools,
     weights,
+    wheelhouse,
 )
 
 
@@ -63,8 +64,8 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "server-key": identity.server_key,
     "cache": cache.run,
     "cache-wait": cache.wait,
-    "wheelhouse-give": cache.give,
-    "wheelhouse-take": cache.take,
+    "wheelhouse-give": wheelhouse.give,
+    "wheelhouse-take": wheelhouse.take,
     "gateway": gateway.run,
     "gateway-wait": gateway.wait,
     "drain-end": drain.end,

@@ -65,6 +65,10 @@ def cached(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache
 def test_a_second_run_changes_nothing(cached: Cached) -> None:
     again = run(cached.lab, cached.where, "deploy/cache.py", "-y", "--json")
     assert (again.code, again.changes) == (0, 0), again.text
+    both = inventory(cached.lab, cached.folder, [cached.cache, cached.cache], "ops")
+    both.write_text(both.read_text().replace("('cache'", "('other'", 1))
+    refused = run(cached.lab, both, "deploy/cache.py", "-y")
+    assert refused.code == 1 and "more than one machine would become a cache" in refused.text, refused.text
     cached.cache.reboot()
     again = run(cached.lab, cached.where, "deploy/cache.py", "-y", "--json")
     assert (again.code, again.changes) == (0, 0), again.text
