@@ -8,6 +8,7 @@ from pyinfra.api.exceptions import DeployError
 from plan import settings
 from plan.settings import Settings
 from tasks import (
+    cache,
     check,
     cuda,
     exports,
@@ -24,6 +25,7 @@ from tasks import (
     steps,
     tools,
     verify,
+    wheelhouse,
     workstation,
     wsl,
 )
@@ -101,6 +103,15 @@ ENDPOINT: tuple[Step, ...] = (
     ("Verify", gateway.verified),
 )
 
+CACHE: tuple[Step, ...] = (
+    ("Find python3", cache.python),
+    ("Install nginx and our helper", cache.programme),
+    ("Write the cache", cache.files),
+    ("Take what the wheelhouse holds", wheelhouse.carried),
+    ("Start the cache", cache.running),
+    ("Verify", cache.verified),
+)
+
 
 def run(*parts: tuple[Step, ...], repair: bool = False, name: str = "Set up the workstation") -> None:
     """These steps, in order, as one operation a host."""
@@ -121,3 +132,13 @@ def endpoint() -> None:
     ws.needed = ws.settings.role in ("gateway", "both")
     steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint")
     steps.run(ws, ENDPOINT, "Set up the endpoint")
+
+
+def lan_cache() -> None:
+    """The machine that keeps what the others download."""
+    steps.run(begin(), CACHE, "Set up the cache")
+
+
+def fill_wheelhouse() -> None:
+    """What the cache keeps, in a folder for a lab without internet."""
+    steps.run(begin(), (("Fill the wheelhouse", wheelhouse.given),), "Fill the wheelhouse")

@@ -11,6 +11,8 @@ hf_endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")  # where m
 find_links = (
     os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS") or ""
 )  # folder or URL with wheels, used beside the indexes
+cache = ""  # the machine that keeps downloads for all, HOST or HOST:PORT (deploy/cache.py)
+wheelhouse = ""  # a folder on the cache for labs without internet: deploy/wheelhouse.py fills it, deploy/cache.py serves it
 root = "~/.local/share/vllm-workstation"  # everything of ours on the target
 
 # --- CUDA toolkit (for people; the server brings its own libraries)

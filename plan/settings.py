@@ -50,6 +50,8 @@ class Settings(BaseModel):
     model_revision: Annotated[str, StringConstraints(pattern=r"^(auto|[0-9a-f]{40})$")] = "auto"
     hf_endpoint: Url = "https://huggingface.co"
     find_links: str = ""
+    cache: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?)?$")] = ""
+    wheelhouse: Annotated[str, StringConstraints(pattern=r"^(/[^\s%$'\"\\\\]+)?$")] = ""
     root: Annotated[str, StringConstraints(pattern=r"^(~/|/[^\s%$'\"\\/]+/)[^\s%$'\"\\]+$")] = (
         "~/.local/share/vllm-workstation"
     )
@@ -103,6 +105,14 @@ class Settings(BaseModel):
             raise ValueError("not a plain path")
         return value.rstrip("/")
 
+    @field_validator("cache")
+    @classmethod
+    def _port_of_a_user(cls, value: str) -> str:
+        port = value.partition(":")[2]
+        if port and not 1024 <= int(port) <= 65535:
+            raise ValueError("not a port that a user can listen at")
+        return value
+
     @field_validator("cuda_version")
     @classmethod
     def _dotted(cls, value: str) -> str:
@@ -121,6 +131,8 @@ ALLOWED = {
     "model": "auto, a repository such as openai/gpt-oss-20b, or a directory such as /data/gpt-oss-20b",
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
+    "cache": "empty, or a machine and its port such as cache-01 or 10.0.0.5:8420 (port from 1024 to 65535)",
+    "wheelhouse": "empty, or a folder such as /mnt/disk/wheelhouse, without spaces, quotes, $ or %",
     "root": "a path such as ~/.local/share/vllm-workstation, at least two levels deep, without spaces, quotes, $ or %",
     "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
     "cuda_repository": "a URL such as " + REPOSITORY,

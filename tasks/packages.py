@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
 
 from plan.plan import missing_packages
+from tasks import rooted
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -18,11 +19,23 @@ UPDATE = (
     f"( i=0; until said=$({APT} update 2>&1); do i=$((i+1)); "
     'echo "$said" | grep -q lists/lock && [ $i -lt 150 ] || { echo "$said" >&2; exit 1; }; sleep 2; done )'
 )
+THROUGH = "/run/vllm-workstation-apt"  # root's, and gone with the next boot
 # An interrupted dpkg, or one at work: its lock is waited for.
 CONFIGURE = (
     "( i=0; until said=$(env DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a 2>&1); do i=$((i+1)); "
     'echo "$said" | grep -q lock && [ $i -lt 150 ] || { echo "$said" >&2; exit 1; }; sleep 2; done )'
 )
+
+
+def by_cache(ws: Workstation, script: str | StringCommand) -> StringCommand:
+    """Root's commands with apt-get in them, which then asks the lab's cache; where that is away or does not do, without it."""
+    if not ws.cache:
+        return StringCommand(script)
+    ready = rooted.program("aptcache", THROUGH, ws.cache)
+    say = f"echo 'not through the cache {ws.cache}: straight from the internet' >&2"
+    return StringCommand(
+        "if", ready, f"; then ( export APT_CONFIG={THROUGH}/apt.conf;", script, f"\n) || {{ {say};", script, "\n}; else", script, "\nfi"
+    )
 
 
 @task
@@ -41,9 +54,10 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         install = StringCommand(APT, "install --no-install-recommends", *(QuoteString(name) for name in missing))
         first = f"{UPDATE};" if not ws.machine.apt.lists else ""
         sorry = f"could not install {' '.join(missing)}. See apt above; then run this again."
-        yield ws.as_root(
+        whole = StringCommand(
             first, install, f"|| {{ {UPDATE};", install, "; } || { echo", QuoteString(sorry), ">&2; exit 1; }"
         )
+        yield ws.as_root(by_cache(ws, whole))
     if missing or ws.machine.packages.interrupted:
         ws.forget()
     else:

@@ -14,6 +14,7 @@ from tasks import helper
 from tasks.workstation import Workstation
 
 EVERY = 5  # seconds between looks; a line that says nothing new is left out
+STRAIGHT = ": straight from the internet"  # ends what is said where a lab's cache did not do (tasks/remote/lan.py)
 HEARTBEAT = 30  # seconds after which it is said again
 
 
@@ -43,6 +44,9 @@ def follow(
         yield from answer(asked)
         state = _ask(ws, job)
     ws.moved[job] = ws.moved.get(job, 0) + int((state.get("progress") or {}).get("moved") or 0)
+    for words in state.get("lines", []):
+        if words.endswith(STRAIGHT):
+            logger.info(f"{ws.host.print_prefix}{what}: {words}")
     if state["state"] == "done":
         return
     words = "\n".join(state.get("lines", [])[-8:]) or "it left no words"

@@ -49,7 +49,7 @@ def _question(ws: Workstation, plan: Plan) -> dict[str, Any]:
         }
         for c in plan.candidates
     ]
-    return {"key": plan.key, "candidates": rows, "passed": plan.passed, "find_links": ws.settings.find_links}
+    return {"key": plan.key, "candidates": rows, "passed": plan.passed, "find_links": ws.settings.find_links, "cache": ws.cache}
 
 
 def built(ws: Workstation) -> bool:
@@ -83,6 +83,7 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         "python": choice.python,
         "alias": release.alias,
         "find_links": ws.settings.find_links,
+        "cache": ws.cache,
         "plugin": plugin.file_name() if ws.plan.plugin else None,
         "damaged": mend.damaged,
         "stray": mend.stray,

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def _packed() -> str:
     modules = {"act": "", "act.__init__": "#"}
     modules["act.openpgp"] = (HERE.parent / "facts" / "probe" / "openpgp.py").read_text(encoding="utf-8")
-    modules |= {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text(encoding="utf-8") for name in ("key", "sources")}
+    modules |= {f"act.{name}": (HERE / "remote" / f"{name}.py").read_text(encoding="utf-8") for name in ("key", "lan", "aptcache", "sources")}
     return bundle.pack(modules)
 
 

@@ -37,5 +37,5 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
         yield from helper.deliver(path, helper.archive(), "600")
         yield helper.write(f"{ws.root}/lib/{helper.DEFAULTS}", helper.defaults(), "600")
     if not whole:
-        yield helper.command(ws.root, "tools", ws.root, helper.tools_digest(), ws.settings.find_links)
+        yield helper.command(ws.root, "tools", ws.root, helper.tools_digest(), ws.settings.find_links, ws.cache)
     ws.forget()

@@ -9,7 +9,7 @@ from pyinfra.api import Host, StringCommand
 
 from facts.machine import Machine as MachineFact
 from facts.machine import query
-from plan import exports, plan, problems, service, toolkit
+from plan import cache, exports, plan, problems, service, toolkit
 from plan.cost import Cost
 from plan.drift import Ours
 from plan.machine import Machine, typed
@@ -146,6 +146,12 @@ class Workstation:
     def root(self) -> str:
         """Our root directory on the target, absolute."""
         return self.machine.releases.root if self.machine else self.settings.root
+
+    @property
+    def cache(self) -> str:
+        """`HOST:PORT` of the lab's cache; empty where there is none."""
+        named = cache.address(self.settings)
+        return f"{named[0]}:{named[1]}" if named else ""
 
     def as_root(self, *bits: Any) -> StringCommand:
         """A command for root, by sudo where the login is not root."""

@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
-from . import common, jobs, smoke, wheels
+from . import common, jobs, lan, smoke, wheels
 
 INSTALLED = ".installed"
 COMPLETE = ".complete"
@@ -24,8 +24,9 @@ def build(root: str, order: Dict[str, Any]) -> None:
     lock = wheels.order_of(root, order["lock"])
     there = os.path.exists(os.path.join(venv, INSTALLED)) and wheels.usable(venv)
     if not there:  # one that was installed may be serving: it is mended in place, never emptied
-        _venv(root, venv, order["python"], env)
-    uv = wheels.Uv(root, venv, env)
+        failed = (common.Failure,)
+        lan.attempt(order.get("cache", ""), lambda found: _venv(root, venv, order["python"], _through(found, env)), failed)
+    uv = wheels.Uv(root, venv, env, order.get("cache", ""))
     changed = _install(uv, lock, order, there)
     if there and not changed and mark_of(venv).get("distributions") == wheels.distributions(venv):
         common.log("nothing was to be done")
@@ -45,6 +46,10 @@ def _tested(uv: wheels.Uv, lock: str, order: Dict[str, Any], there: bool) -> str
     uv.sync(lock, ["--reinstall"])
     _beside(uv, order)
     return smoke.test(uv.root, uv.venv, uv.env)
+
+
+def _through(found: Optional[lan.Lan], env: Dict[str, str]) -> Dict[str, str]:
+    return found.environment(env) if found else env
 
 
 def _venv(root: str, venv: str, python: str, env: Dict[str, str]) -> None:

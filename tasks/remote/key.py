@@ -7,17 +7,16 @@ import ssl
 import sys
 import tempfile
 import urllib.request
-from typing import List
+from typing import List, Optional, Sequence
 
-from . import openpgp  # type: ignore[attr-defined]  # packed beside this file by tasks/rooted.py
+from . import lan, openpgp  # type: ignore[attr-defined]  # packed beside this file by tasks/rooted.py
 
 
-def main(argv: List[str]) -> None:
-    """`URL FINGERPRINT FILE`. Ends with status 1 and one sentence where the key cannot be had or is another one."""
-    url, pinned, path = argv
+def main(argv: Sequence[str]) -> None:
+    """`URL FINGERPRINT FILE CACHE`. Ends with status 1 and one sentence where the key cannot be had or is another one."""
+    url, pinned, path, cache = [*argv, ""][:4]
     try:
-        with urllib.request.urlopen(url, timeout=60, context=ssl.create_default_context()) as answer:
-            data = answer.read(1 << 20)
+        data = lan.attempt(cache, lambda found: _got(url, pinned, found), (OSError, ValueError))
     except (OSError, ValueError) as error:
         sys.exit(
             "NVIDIA's key could not be fetched from %s (%s). Check the network, or set cuda_repository to a mirror, and run this again."
@@ -35,3 +34,14 @@ def main(argv: List[str]) -> None:
         file.write(openpgp.dearmor(data))
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+def _got(url: str, pinned: str, found: Optional[lan.Lan]) -> bytes:
+    """The file; another key than the pinned one out of a cache is none."""
+    handlers: List[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})] if found else []
+    handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    with urllib.request.build_opener(*handlers).open(found.to(url) if found else url, timeout=60) as answer:
+        data: bytes = answer.read(1 << 20)
+    if found and openpgp.fingerprints(data) != [pinned]:
+        raise ValueError("the key there is another one")
+    return data

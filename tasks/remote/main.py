@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List
 
 from . import (
     build,
+    cache,
     chat,
     common,
     convert,
@@ -24,6 +25,7 @@ from . import (
     start,
     tools,
     weights,
+    wheelhouse,
 )
 
 
@@ -44,7 +46,7 @@ def server_pid() -> Any:
 
 
 COMMANDS: Dict[str, Callable[..., Any]] = {
-    "tools": lambda root, digest, links: tools.install(root, digest, links),
+    "tools": tools.install,
     "resolve": lambda root, question: print(resolve.choose(root, json.loads(question))["line"]),
     "build": lambda root, order: build.build(root, json.loads(order)),
     "weights": lambda root, order: weights.fetch(root, json.loads(order)),
@@ -60,6 +62,10 @@ COMMANDS: Dict[str, Callable[..., Any]] = {
     "pin": lambda mib: pinned.pin(int(mib)),
     "identity": identity.make,
     "server-key": identity.server_key,
+    "cache": cache.run,
+    "cache-wait": cache.wait,
+    "wheelhouse-give": wheelhouse.give,
+    "wheelhouse-take": wheelhouse.take,
     "gateway": gateway.run,
     "gateway-wait": gateway.wait,
     "drain-end": drain.end,

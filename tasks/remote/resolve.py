@@ -10,7 +10,7 @@ import tempfile
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import common, wheels
+from . import common, lan, registry, wheels
 
 LIMIT = 240  # seconds for one resolution
 
@@ -36,7 +36,7 @@ def _kept(root: str, lock: str) -> bool:
 def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     refused: List[str] = []
     for candidate in question["candidates"]:
-        lock, words = _resolve(root, candidate, question["find_links"])
+        lock, words = _ask(root, candidate, question)
         if lock is None:
             refused.append("%s %s" % (candidate["requirements"][0], words))
             continue
@@ -47,21 +47,43 @@ def _choose(root: str, question: Dict[str, Any]) -> Dict[str, Any]:
     )
 
 
-def _resolve(root: str, candidate: Dict[str, Any], find_links: str) -> Tuple[Optional[str], str]:
-    """(lock text, "") or (None, why not in a few words)."""
+class Unresolved(Exception):
+    """Why a candidate could not be asked for, in a few words."""
+
+
+def _ask(root: str, candidate: Dict[str, Any], question: Dict[str, Any]) -> Tuple[Optional[str], str]:
+    """(lock text, "") or (None, why not). Where an index cannot be asked through the cache, it is asked itself."""
+
+    def work(found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
+        return _resolve(root, candidate, question["find_links"], found)
+
+    return lan.attempt(question.get("cache", ""), work, (Unresolved,))
+
+
+def _resolve(root: str, candidate: Dict[str, Any], find_links: str, found: Optional[lan.Lan]) -> Tuple[Optional[str], str]:
+    """(lock text, "") or (None, why not in a few words). Raises Unresolved where a cache leaves it open."""
     with tempfile.TemporaryDirectory() as folder:
-        argv = command(root, candidate, folder)
         env = dict(common.environment(root, find_links), UV_HTTP_TIMEOUT="20", UV_HTTP_RETRIES="1")
+        if found is not None:
+            env = found.environment(env, uv=registry.uv(root))
+            candidate = dict(candidate, indexes=[found.to(index) for index in candidate["indexes"]])
+        argv = command(root, candidate, folder)
         try:
             done = subprocess.run(
                 argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT
             )
         except subprocess.TimeoutExpired:
+            if found is not None:
+                raise Unresolved("no answer within %d s" % LIMIT) from None
             return None, "was not answered by its indexes within %d s" % LIMIT
         if done.returncode:
-            return None, reason(done.stderr.decode("utf-8", "replace"))
+            said = done.stderr.decode("utf-8", "replace")
+            if found is not None and "No solution found" not in said:
+                raise Unresolved(reason(said))
+            return None, reason(said)
         with open(folder + "/pylock.toml") as file:
-            return lasting(file.read()), ""
+            lock = file.read()
+        return lasting(found.back(lock) if found else lock), ""
 
 
 def lasting(lock: str) -> str:

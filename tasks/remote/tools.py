@@ -10,18 +10,19 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import Optional
 
-from . import common, wheels
+from . import common, lan, registry, wheels
 
 MARK = ".complete"
 NEEDED = {"uv", "huggingface-hub", "supervisor"}  # plan/tools.py asks for the same
 
 
-def install(root: str, digest: str, find_links: str) -> None:
+def install(root: str, digest: str, find_links: str, cache: str = "") -> None:
     """Make root/tools hold exactly the locked requirements. Raises common.Failure with pip's last words."""
     with common.alone(root):
         if (common.load(root + "/tools/" + MARK) or {}).get("digest") != digest or not sound(root + "/tools"):
-            _install(root, digest, find_links)
+            _install(root, digest, find_links, cache)
 
 
 def sound(venv: str) -> bool:
@@ -42,7 +43,7 @@ def _version(venv: str) -> str:
     return found.group(1) if found else ""
 
 
-def _install(root: str, digest: str, find_links: str) -> None:
+def _install(root: str, digest: str, find_links: str, cache: str) -> None:
     venv = root + "/tools"
     requirements = root + "/lib/tools.txt"
     data = pkgutil.get_data("remote", "tools.txt")
@@ -51,23 +52,14 @@ def _install(root: str, digest: str, find_links: str) -> None:
     env = common.environment(root, find_links)
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
     _call([python, "-m", "venv", venv], env, "Install python3-venv and run this again.")
-    _call(
-        [
-            venv + "/bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "-r",
-            requirements,
-        ],
-        env,
-        "Check that this machine reaches the Python package index (or set find_links to a folder of wheels) and run this again.",
-    )
+    argv = [venv + "/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    remedy = "Check that this machine reaches the Python package index (or set find_links to a folder of wheels) and run this again."
+
+    def get(found: Optional[lan.Lan]) -> None:
+        through = found.environment(env, pip=registry.pip(root)) if found else env
+        _call(argv + (["--retries", "1"] if found else []) + ["-r", requirements], through, remedy)
+
+    lan.attempt(cache, get, (common.Failure,))
     common.write(os.path.join(venv, MARK), json.dumps({"digest": digest}))
 
 

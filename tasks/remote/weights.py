@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import common, jobs
+from . import common, jobs, lan
 
 MARK = ".verified.json"
 WANTED = (".json", ".jinja", ".safetensors", "tokenizer.model", "vocab.txt", "merges.txt")
@@ -20,6 +20,9 @@ Files = Dict[str, Tuple[int, Optional[str]]]
 def fetch(root: str, order: Dict[str, Any]) -> None:
     """Make `directory` hold the model. `order`: name, revision, endpoint, directory, files or None. Raises common.Failure."""
     os.environ.update({"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "60")  # seconds without a byte: a cache may be waiting for a piece itself
+    if order.get("cache"):
+        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), order["cache"].rpartition(":")[0]]))
     os.environ.pop("HF_HUB_OFFLINE", None)
     if os.path.exists(common.CA_BUNDLE):
         os.environ.setdefault("SSL_CERT_FILE", common.CA_BUNDLE)
@@ -47,14 +50,7 @@ def listing(order: Dict[str, Any]) -> Tuple[Files, str]:
     """Names, sizes and digests: the pinned ones, else what the hub says of that revision (root files that vLLM loads)."""
     if order["files"]:
         return {name: (size, digest) for name, (size, digest) in order["files"].items()}, order["revision"]
-    from huggingface_hub import HfApi
-
-    try:
-        info = HfApi(endpoint=order["endpoint"], token=False).model_info(
-            order["name"], revision=order["revision"], files_metadata=True, timeout=30
-        )
-    except Exception as error:
-        raise common.Failure(_words(order, error)) from error
+    info = lan.attempt(order.get("cache", ""), lambda found: _info(_by(order, found)), (common.Failure,))
     files: Files = {}
     for file in info.siblings or []:
         if "/" not in file.rfilename and file.rfilename.endswith(WANTED):
@@ -64,6 +60,22 @@ def listing(order: Dict[str, Any]) -> Tuple[Files, str]:
                 (lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256) if lfs else None,
             )
     return files, str(info.sha)
+
+
+def _info(order: Dict[str, Any]) -> Any:
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi(endpoint=order["endpoint"], token=False).model_info(
+            order["name"], revision=order["revision"], files_metadata=True, timeout=30
+        )
+    except Exception as error:
+        raise common.Failure(_words(order, error)) from error
+
+
+def _by(order: Dict[str, Any], found: Optional[lan.Lan]) -> Dict[str, Any]:
+    """The order as the cache is asked for it; nothing is asked twice there."""
+    return dict(order, endpoint=found.to(order["endpoint"]), near=True) if found else dict(order, near=False)
 
 
 def _words(order: Dict[str, Any], error: Exception) -> str:
@@ -85,23 +97,29 @@ def _one(
     path = os.path.join(order["directory"], name)
     if os.path.exists(path) and check(path, size, digest):
         return name, record(path, digest)
-    for attempt in (1, 2):
+    lan.attempt(order.get("cache", ""), lambda found: _checked(_by(order, found), revision, name, size, digest), (common.Failure,))
+    return name, record(path, digest)
+
+
+def _checked(order: Dict[str, Any], revision: str, name: str, size: int, digest: Optional[str]) -> None:
+    """Fetch a file and check it; from the cache once, else a wrong one once more from nothing."""
+    for attempt in (1,) if order["near"] else (1, 2):
         _discard(order["directory"], name)
         _download(order, revision, name)
-        if check(path, size, digest):
-            return name, record(path, digest)
+        if check(os.path.join(order["directory"], name), size, digest):
+            return
         common.log("%s is not what it should be (attempt %d)" % (name, attempt))
     _discard(order["directory"], name)
     raise common.Failure(
-        "%s of %s is not the file that was published (size or sha256 differ), twice. Check the mirror %s; nothing of it is used."
-        % (name, order["name"], order["endpoint"])
+        "%s of %s is not the file that was published (size or sha256 differ)%s. Check the mirror %s; nothing of it is used."
+        % (name, order["name"], "" if order["near"] else ", twice", order["endpoint"])
     )
 
 
 def _download(order: Dict[str, Any], revision: str, name: str) -> None:
     from huggingface_hub import hf_hub_download
 
-    for pause in (0, 2, 5, 15, None):
+    for pause in (None,) if order["near"] else (0, 2, 5, 15, None):
         try:
             hf_hub_download(
                 order["name"],

@@ -10,19 +10,22 @@ import pkgutil
 import re
 import shutil
 import subprocess
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
-from . import common, jobs, terminal
+from . import common, jobs, lan, terminal
 
 LOCK = "pylock.toml"
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 
 
 class Uv:
-    """uv on one venv; `moved` counts the bytes that it downloaded, as its own progress bars tell them."""
+    """uv on one venv; `moved` counts the bytes that it downloaded, as its own progress bars tell them.
 
-    def __init__(self, root: str, venv: str, env: Dict[str, str]) -> None:
-        self.root, self.venv, self.env, self.moved = root, venv, env, 0
+    `cache`: a lab's cache; files come through it, and straight where it is away or sends what the lock does not name.
+    """
+
+    def __init__(self, root: str, venv: str, env: Dict[str, str], cache: str = "") -> None:
+        self.root, self.venv, self.env, self.cache, self.moved = root, venv, env, cache, 0
 
     def sync(self, lock: str, more: Sequence[str] = ()) -> None:
         """Exactly the lock: what is missing or of another version comes, what is not in it goes. Raises common.Failure."""
@@ -47,14 +50,24 @@ class Uv:
         return self.root + "/tools/bin/uv"
 
     def _get(self, words: List[str], lock: str) -> None:
+        if "--offline" in words:
+            return self._run(words, lock, None)
+        return lan.attempt(self.cache, lambda found: self._run(words, lock, found), (common.Failure,))
+
+    def _run(self, words: List[str], lock: str, found: Optional[lan.Lan]) -> None:
         before, last = self.moved, {}  # type: Tuple[int, Dict[str, float]]
+        copy = self.venv + "/pylock.copy.toml"
+        with open(lock) as file:
+            text = kept(file.read())
+        common.write(copy, found.files(text) if found else text)
 
         def report(values: Dict[str, float]) -> None:
             last.update(values)
             jobs.progress(self.root, "build", dict(values, stage="installing", moved=before + int(values["bytes"])))
 
-        argv = [self._uv, "pip", words[0], "--python", self.venv + "/bin/python", *words[1:], lock]
-        code, text = terminal.run(argv, self.env, report)
+        argv = [self._uv, "pip", words[0], "--python", self.venv + "/bin/python", *words[1:], copy]
+        code, text = terminal.run(argv, found.environment(self.env) if found else self.env, report)
+        os.unlink(copy)
         self.moved += int(last.get("bytes", 0))
         if code:
             told = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()][-3:]
@@ -79,6 +92,19 @@ def only(lock: str, names: Sequence[str]) -> str:
     """A pylock.toml with these packages alone."""
     head, *packages = re.split(r"(?m)^(?=\[\[packages\]\]\s*$)", lock)
     return head + "".join(text for text in packages if _name(text) in names)
+
+
+def kept(lock: str) -> str:
+    """The lock with an index named for each package: by it uv keeps what it downloads, wherever that came from."""
+    head, *packages = re.split(r"(?m)^(?=\[\[packages\]\]\s*$)", lock)
+    return head + "".join(map(_indexed, packages))
+
+
+def _indexed(package: str) -> str:
+    url = re.search(r'\burl = "(https?://[^"]+/)[^"/]+"', package)
+    if url is None or re.search(r"(?m)^index = ", package):
+        return package
+    return re.sub(r"(?m)^(version = .*)$", lambda found: '%s\nindex = "%s"' % (found.group(1), url.group(1)), package, count=1)
 
 
 def names(lock: str) -> List[str]:

@@ -45,6 +45,11 @@ PUBLIC = {
     "huggingface.co",
     "pyinfra.com",
     "wheels.vllm.ai",
+    "CACHE",  # words for a name, in docstrings
+    "NAME",
+    "download-r2.pytorch.org",
+    "release-assets.githubusercontent.com",
+    "releases.astral.sh",
     "server",  # names of nginx upstreams, in a template
     "workstations",
     "www.cve.org",

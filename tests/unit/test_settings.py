@@ -72,6 +72,9 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("reasoning_effort", "low", "low"),
     ("require_api_key", False, False),
     ("start_timeout", 60, 60),
+    ("cache", "10.0.0.5:8420", "10.0.0.5:8420"),
+    ("cache", "cache-01.lab", "cache-01.lab"),
+    ("wheelhouse", "/mnt/disk/wheelhouse", "/mnt/disk/wheelhouse"),
     ("find_links", "/wheels with space", "/wheels with space"),
 ]
 
@@ -96,6 +99,12 @@ BAD: list[tuple[str, Any]] = [
     ("model_revision", "A" * 40),
     ("hf_endpoint", "huggingface.co"),
     ("hf_endpoint", "ftp://x"),
+    ("cache", "http://cache-01"),
+    ("cache", "cache-01:80"),
+    ("cache", "cache-01:99999"),
+    ("cache", "a b"),
+    ("wheelhouse", "mnt/disk"),
+    ("wheelhouse", "/a b"),
     ("root", "relative/path"),
     ("root", "/with space"),
     ("root", "~"),
