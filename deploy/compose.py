@@ -129,6 +129,7 @@ def endpoint() -> None:
     if ws.settings.role == "other":
         ws.verified, ws.idle = "left alone: role = other", True
         return
+    ws.needed = ws.settings.role in ("gateway", "both")
     steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint")
     steps.run(ws, ENDPOINT, "Set up the endpoint")
 

@@ -62,7 +62,7 @@ def is_gateway(settings: Settings) -> bool:
 def files(place: Place, settings: Settings, gateways: Sequence[str], doors: Sequence[Door]) -> list[Text]:
     """All files of this machine's part. `gateways`: certificates (PEM) that a door admits; `doors`: those of a gateway."""
     folder = place.folder
-    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings), mode="600")]
+    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings, doors), mode="600")]
     if has_door(settings):
         found.append(Text(path=f"{folder}/gateways.pem", content="".join(sorted(gateways)), mode="600"))
     if is_gateway(settings):
@@ -74,7 +74,7 @@ def files(place: Place, settings: Settings, gateways: Sequence[str], doors: Sequ
     return [*found, Text(path=f"{place.home}/{UNIT_FILE}", content=unit)]
 
 
-def _nginx(place: Place, settings: Settings) -> str:
+def _nginx(place: Place, settings: Settings, doors: Sequence[Door]) -> str:
     folder = place.folder
     context = {
         "folder": folder, "root_user": place.uid == 0, "door": has_door(settings), "gateway": is_gateway(settings), "name": NAME,
@@ -83,7 +83,7 @@ def _nginx(place: Place, settings: Settings) -> str:
         "address": settings.gateway_address or "0.0.0.0", "port": settings.gateway_port,
         "certificate": settings.gateway_certificate or f"{folder}/server.crt",
         "key": settings.gateway_certificate_key or f"{folder}/server.key",
-        "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
+        "doors": sorted(doors, key=lambda door: door.name), "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
     }  # fmt: skip
     return TEMPLATES.get_template("gateway.nginx.conf.j2").render(context)
 

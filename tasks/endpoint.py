@@ -75,7 +75,12 @@ class Part:
 
     def files(self) -> list[Text]:
         """Its files as they should be."""
-        return gateway.files(self.place, self.settings, gateways(), doors(self))
+        return gateway.files(self.place, self.settings, self.admitted(), doors(self))
+
+    def admitted(self) -> list[str]:
+        """Certificates of the gateways that this machine's door admits: of this run, else those that it knows."""
+        known = (self.seen or {}).get("gateways")
+        return gateways() or ([known] if known else [])
 
     def stale(self) -> list[Text]:
         """Those that are not."""

@@ -20,7 +20,10 @@ LINGER = (  # the user's own services, from boot on
 )
 SECONDS = 30  # until the endpoint runs what was written
 NO_SYSTEMD = "the endpoint needs systemd, which does not run here. Switch it on (in WSL: deploy/full.py does), or give the machine role = other."
-NO_GATEWAY = "no machine of this run is a gateway. Give one role = gateway (or both) in the inventory, and name it with --limit too."
+NO_GATEWAY = (
+    "no gateway is known here, and no machine of this run is a gateway. Give one role = gateway (or both) in the inventory, "
+    "and name it with --limit too."
+)
 
 
 def _part(ws: Workstation) -> Part:
@@ -95,7 +98,7 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
     part = _part(ws)
     if part.seen is None:
         return
-    if ws.host.state.is_executing and not endpoint.gateways():
+    if ws.host.state.is_executing and not part.admitted():
         yield helper.fail(NO_GATEWAY)
         return
     unkeyed = gateway.has_door(part.settings) and part.settings.require_api_key and not part.seen["keyed"]

@@ -82,11 +82,18 @@ def table() -> None:
             logger.info(f"{'':<{width}}  {'':<{word_width}}  {more}")
     if len(costs) > 1:
         logger.info(plan_cost.lab(list(costs.values())))
-    again = repeat.command(sys.argv, [name for name, word, _ in rows if word in AGAIN]) if len(rows) > 1 else None
+    again = repeat.command(sys.argv, _left(rows)) if len(rows) > 1 else None
     if again:
         logger.info(f"again: {again}")
     hosts = {name: {"state": word, "text": text, **told.get(name, {})} for name, word, text in rows}
     _write({"hosts": hosts, "again": again})
+
+
+def _left(rows: list[tuple[str, str, str]]) -> list[str]:
+    """Hosts that a further run is for, with those that it needs."""
+    left = {name for name, word, _ in rows if word in AGAIN}
+    needed = {name for name, ws in all_known().items() if ws.needed} if left else set()
+    return [name for name, *_ in rows if name in left | needed]
 
 
 def _write(told: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ class Workstation:
         self.words: list[str] = []  # the last command's complaints
         self.held: str | None = None  # why it was not begun
         self.cost: Cost | None = None  # what a run would download, under --dry
+        self.needed = False  # by the others: a run for some of them needs this one too
         self.idle = False  # nothing is to be done here in this run
         self.unreachable: str | None = None  # what the connection said
 

@@ -76,6 +76,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "names": _load(folder + "/server.json"),
         "clients": private(folder + "/key") and private(folder + "/clients.conf"),
         "keyed": keyed(root),
+        "gateways": shell.read(folder + "/gateways.pem"),
         "doors": _load(folder + "/doors.json"),
         "files": files.observe({"files": query.get("files") or []}),
         "linger": os.path.exists("/var/lib/systemd/linger/" + pwd.getpwuid(os.geteuid()).pw_name),

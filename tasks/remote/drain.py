@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator
 
 from . import common, jobs
 
-NOTICED = 6  # seconds until the gateway has looked again and sends nothing more
+NOTICED = 1  # second until a request that has just passed the door is counted
 LONGEST = 60  # seconds for answers under way
 RUNNING = re.compile(rb"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? ([0-9.e+]+)$", re.M)
 

@@ -1,10 +1,12 @@
-"""Ask a workstation's door whether its server answers, showing our certificate and knowing its own."""
+"""Ask whether a server answers: our own one, or one behind a door, showing our certificate and knowing its own."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
+import urllib.error
+import urllib.request
 from typing import Any, Dict, Optional
 
 NAME = "vllm-workstation"
@@ -29,3 +31,17 @@ def _status(folder: str, door: Dict[str, Any]) -> int:
             secure.sendall(b"GET /health HTTP/1.0\r\nHost: %s\r\n\r\n" % NAME.encode())
             words = secure.recv(64).split()
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def own(plan: Dict[str, Any]) -> Optional[bool]:
+    """The same of this machine's own server, as service/plan.json says where it listens."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(plan.get("host", ""), plan.get("host"))
+    try:
+        with urllib.request.urlopen("http://%s:%s/health" % (host, plan.get("port")), timeout=SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (socket.timeout, TimeoutError):
+        return None
+    except urllib.error.URLError as error:
+        return None if isinstance(error.reason, (socket.timeout, TimeoutError)) else False
+    except (OSError, http.client.HTTPException, ValueError):
+        return False

@@ -113,6 +113,6 @@ def test_failures_stay_with_their_host(lab: Lab, host: MakeHost, tmp_path: Path)
     ended: Run = run(lab, where, "deploy/full.py", "-y")
     table = ended.text[ended.text.rindex("Disconnecting") :]
     assert ended.code != 0
-    assert f"{good.name}  changed    serving openai/gpt-oss-20b" in table, ended.text
-    assert f"{bad.name}  FAILED     Check the machine: this is WSL 1" in table, ended.text
-    assert f"{gone.name}  FAILED     unreachable" in table, ended.text
+    assert f"{good.name}  changed      serving openai/gpt-oss-20b" in table, ended.text
+    assert f"{bad.name}  FAILED       Check the machine: this is WSL 1" in table, ended.text
+    assert f"{gone.name}  UNREACHABLE  Could not connect" in table, ended.text

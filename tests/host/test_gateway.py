@@ -19,7 +19,7 @@ from tests.host.product import PROJECT, inventory, run, site
 pytestmark = [pytest.mark.host, pytest.mark.cpu]
 ROOT = "/home/ops/.local/share/vllm-workstation"
 USERCTL = "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user"
-LEFT = 4.0  # seconds after which a workstation that is gone gets no request: a look every two, and nginx's reload
+LEFT = 4.0  # seconds after which a workstation that is gone is known to be: a look every two
 
 
 class Endpoint:
@@ -138,7 +138,7 @@ def test_one_stops_under_load(endpoint: Endpoint) -> None:
     assert len(later) > 5 and [one for one in later if not one["ok"]] == []
     failed = [one for one in seen if not one["ok"]]
     assert all(one["began"] < stopped + LEFT and one["ended"] > stopped for one in failed), failed
-    assert len(failed) <= 2, failed  # of four clients two stream, and some of those were at this workstation
+    assert len(failed) <= 2, [(one["began"] - stopped, one["ended"] - stopped, one["said"]) for one in failed]
     print(f"{len(seen)} requests, {len(failed)} failed while one workstation died, {len(later)} well after its removal")
 
 
@@ -169,13 +169,6 @@ def test_a_workstation_that_is_away_keeps_its_place(endpoint: Endpoint) -> None:
     )
     assert endpoint.curl("/v1/models")[0] == 200
     away.start()
-    for _ in range(60):
-        if (
-            endpoint.gateway.ssh(f"grep -c 8444.*down {ROOT}/gateway/state/upstream.conf", check=False).stdout.strip()
-            == "0"
-        ):
-            break
-        time.sleep(1)
     rows = [
         (host.name, {**endpoint.lab.inventory_data(host, "ops"), **site(endpoint.lab), "role": role})
         for host, role in endpoint.roles()[1:]
@@ -188,10 +181,17 @@ def test_a_workstation_that_is_away_keeps_its_place(endpoint: Endpoint) -> None:
     assert away.name not in endpoint.gateway.read(f"{ROOT}/gateway/doors.json")
 
 
-def test_without_a_gateway_it_says_so(endpoint: Endpoint) -> None:
-    """--limit that leaves the gateway out."""
-    done = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--limit", endpoint.pcs[0].name)
-    assert done.code == 1 and "no machine of this run is a gateway" in done.text, done.text
+def test_one_workstation_again(endpoint: Endpoint) -> None:
+    """Without the gateway in the run its door goes on as it knows; one that knows none says so."""
+    pc = endpoint.pcs[0]
+    alone = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--json", "--limit", pc.name)
+    assert (alone.code, alone.changes) == (0, 0), alone.text
+    pc.ssh(f"rm {ROOT}/gateway/gateways.pem", user="ops")
+    done = run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y", "--limit", pc.name)
+    assert done.code == 1 and "no gateway is known here, and no machine of this run is a gateway" in done.text, (
+        done.text
+    )
+    assert run(endpoint.lab, endpoint.where, "deploy/gateway.py", "-y").code == 0
 
 
 def test_one_machine_alone(lab: Lab, host: MakeHost, tmp_path: Path, endpoint: Endpoint) -> None:

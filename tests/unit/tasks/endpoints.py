@@ -93,6 +93,7 @@ class Machine:
         (self.root / "service").mkdir()
         (self.root / "service" / "api-key").write_text("sk-of-" + folder.name)
         (self.root / "service" / "api-key").chmod(0o600)
+        (self.root / "service" / "plan.json").write_text(json.dumps({"host": "127.0.0.1", "port": self.settings.port}))
         (self.root / "lib" / "helper.pyz").write_bytes(helper.archive())
         self.place = Place(root=str(self.root), home=str(folder), uid=os.getuid())
         self.process: subprocess.Popen[bytes] | None = None
@@ -185,22 +186,16 @@ class Lab:
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
-    def until(self, *names: str, seconds: float = 10) -> float:
-        """Seconds until exactly these workstations are asked."""
-        since = time.monotonic()
+    def until(self, *names: str, seconds: float = 12) -> float:
+        """Seconds until exactly these workstations answer."""
+        since, seen = time.monotonic(), set()  # type: float, set[str]
         while time.monotonic() - since < seconds:
-            text = self.gateway.read("state/upstream.conf")
-            up = {
-                pc
-                for pc, machine in self.pcs.items()
-                for line in text.splitlines()
-                if f":{machine.settings.door_port} " in line and "down" not in line
-            }
-            if up == set(names):
-                time.sleep(0.3)  # nginx reloads
+            answers = [self.ask() for _ in range(4)]
+            seen = {text[0] for status, text in answers if status == 200}
+            if seen == set(names):
                 return time.monotonic() - since
-            time.sleep(0.05)
-        raise AssertionError(text)
+            time.sleep(0.1)
+        raise AssertionError(seen)
 
 
 def error(text: str) -> str:

@@ -35,6 +35,8 @@ def lab(shared: Lab) -> Lab:
     for pc in shared.pcs.values():
         (pc.root / "gateway" / "draining").unlink(missing_ok=True)
     shared.until("a", "b")
+    for server in shared.servers.values():
+        server.asked.clear()
     return shared
 
 
@@ -133,6 +135,17 @@ def test_one_that_is_not_healthy_leaves_and_comes_back(lab: Lab) -> None:
     assert {lab.ask()[1][0] for _ in range(6)} == {"a", "b"}
 
 
+def test_connections_that_clients_keep_survive_all_that(lab: Lab) -> None:
+    """A client's connection is not closed where workstations come and go, and none of its requests fails."""
+    connection = lab.open()
+    for turn in range(60):
+        lab.servers["a"].healthy = turn % 20 < 10
+        connection.request("POST", "/v1/chat/completions", b"{}", {"Authorization": f"Bearer {lab.key}"})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        time.sleep(0.1)
+
+
 def test_draining_one_finishes_what_it_has(lab: Lab) -> None:
     for server in lab.servers.values():
         server.chunks, server.pause = 12, 0.4
@@ -199,6 +212,7 @@ def test_a_false_door_gets_no_question(lab: Lab) -> None:
     pc.helper("identity", str(pc.root), "")
     pc.start()
     time.sleep(3)
+    lab.servers["a"].asked.clear()
     assert {lab.ask()[1][0] for _ in range(4)} == {"b"} and not lab.servers["a"].asked
     pc.stop()
     for name, data in kept.items():

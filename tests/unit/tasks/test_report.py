@@ -86,7 +86,7 @@ PC = Host("pc-01")
 def known_as(**more: Any) -> Any:
     """A workstation as the table reads it."""
     usual: dict[str, Any] = {
-        "verified": None, "last_plan": None, "unreachable": None, "held": None, "idle": False, "cost": None,
+        "verified": None, "last_plan": None, "unreachable": None, "held": None, "idle": False, "needed": False, "cost": None,
         "step": "Build the vLLM release", "words": [],
         "first": None, "left": [], "moved": {}, "printed": {}, "settings": Settings(),
     }  # fmt: skip
@@ -164,6 +164,12 @@ def test_the_table_has_one_row_a_host_in_one_column(known: dict[str, Any], monke
     assert [line.rstrip() for line in lines] == [
         "", "pc-01        changed    type:", "                            wsl --shutdown", "a-long-name  changed    done",
     ]  # fmt: skip
+
+
+def test_who_is_left_is_named_with_whom_they_need(known: dict[str, Any]) -> None:
+    known.update({"gw": known_as(needed=True), "a": known_as(), "b": known_as()})
+    assert report._left([("gw", "changed", ""), ("a", "FAILED", "x"), ("b", "changed", "")]) == ["gw", "a"]
+    assert report._left([("gw", "changed", ""), ("a", "unchanged", "")]) == []
 
 
 ANSWERED = '{"answers": [{"answer": "Paris is the capital.", "seconds": 0.4}]}'

@@ -78,7 +78,9 @@ def test_a_lab_has_one_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_group_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workstation, "_known", {})
     rollout.join(ws("b", canary="lab"))
-    with pytest.raises(DeployError, match=r"canary = 'labs' cannot be used: allowed is a number or a group of the inventory \(lab\)"):
+    with pytest.raises(
+        DeployError, match=r"canary = 'labs' cannot be used: allowed is a number or a group of the inventory \(lab\)"
+    ):
         rollout.join(ws("b", canary="labs"))
 
 

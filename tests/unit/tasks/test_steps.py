@@ -83,7 +83,9 @@ def test_a_host_that_is_not_reached(ws: Workstation) -> None:
 
 def test_a_fault_of_ours_is_told_with_its_place(ws: Workstation) -> None:
     assert not done(ws, task("a", ZeroDivisionError("oh")), task("c"))
-    assert ws.words[0].startswith("ZeroDivisionError: oh (") and ws.words[0].endswith("Report this with the output of deploy/facts.py.")
+    assert ws.words[0].startswith("ZeroDivisionError: oh (") and ws.words[0].endswith(
+        "Report this with the output of deploy/facts.py."
+    )
     assert not ws.unreachable
 
 
