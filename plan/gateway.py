@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,12 +60,12 @@ def is_gateway(settings: Settings) -> bool:
     return settings.role in ("gateway", "both")
 
 
-def files(place: Place, settings: Settings, gateways: Sequence[str], doors: Sequence[Door]) -> list[Text]:
-    """All files of this machine's part. `gateways`: certificates (PEM) that a door admits; `doors`: those of a gateway."""
+def files(place: Place, settings: Settings, gateways: Mapping[str, str], doors: Sequence[Door]) -> list[Text]:
+    """All files of this machine's part. `gateways`: those that a door admits, by name, as PEM; `doors`: those of a gateway."""
     folder = place.folder
-    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings, doors), mode="600")]
+    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings), mode="600")]
     if has_door(settings):
-        found.append(Text(path=f"{folder}/gateways.pem", content="".join(sorted(gateways)), mode="600"))
+        found.append(Text(path=f"{folder}/gateways.pem", content=_admitting(gateways), mode="600"))
     if is_gateway(settings):
         trusted = "".join(sorted(door.certificate for door in doors))
         found.append(Text(path=f"{folder}/doors.pem", content=trusted, mode="600"))
@@ -74,7 +75,18 @@ def files(place: Place, settings: Settings, gateways: Sequence[str], doors: Sequ
     return [*found, Text(path=f"{place.home}/{UNIT_FILE}", content=unit)]
 
 
-def _nginx(place: Place, settings: Settings, doors: Sequence[Door]) -> str:
+def _admitting(gateways: Mapping[str, str]) -> str:
+    """With each one's name as a comment, which OpenSSL skips."""
+    return "".join(f"# {name}\n{certificate}" for name, certificate in sorted(gateways.items()))
+
+
+def admitted(text: str) -> dict[str, str]:
+    """Gateways by name out of such a file; whatever else stands there is not one."""
+    pattern = r"^# (\S+)\n(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n)"
+    return dict(re.findall(pattern, text, re.M))
+
+
+def _nginx(place: Place, settings: Settings) -> str:
     folder = place.folder
     context = {
         "folder": folder, "root_user": place.uid == 0, "door": has_door(settings), "gateway": is_gateway(settings), "name": NAME,
@@ -83,7 +95,7 @@ def _nginx(place: Place, settings: Settings, doors: Sequence[Door]) -> str:
         "address": settings.gateway_address or "0.0.0.0", "port": settings.gateway_port,
         "certificate": settings.gateway_certificate or f"{folder}/server.crt",
         "key": settings.gateway_certificate_key or f"{folder}/server.key",
-        "doors": sorted(doors, key=lambda door: door.name), "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
+        "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
     }  # fmt: skip
     return TEMPLATES.get_template("gateway.nginx.conf.j2").render(context)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -77,10 +78,12 @@ class Part:
         """Its files as they should be."""
         return gateway.files(self.place, self.settings, self.admitted(), doors(self))
 
-    def admitted(self) -> list[str]:
-        """Certificates of the gateways that this machine's door admits: of this run, else those that it knows."""
-        known = (self.seen or {}).get("gateways")
-        return gateways() or ([known] if known else [])
+    def admitted(self) -> dict[str, str]:
+        """Gateways that this machine's door admits, by name: of this run, and those of the inventory that it knows already."""
+        known = gateway.admitted((self.seen or {}).get("gateways") or "")
+        listed = {host.name for host in self.ws.host.state.inventory}
+        kept = {name: told for name, told in known.items() if name in listed and _still(name, gateway.is_gateway)}
+        return kept | gateways()
 
     def stale(self) -> list[Text]:
         """Those that are not."""
@@ -106,11 +109,10 @@ def of(host: Host) -> Part:
     return _parts[host.name]
 
 
-def gateways() -> list[str]:
-    """Certificates of all gateways of this run."""
-    return sorted(
-        part.certificate for part in _parts.values() if part.certificate and gateway.is_gateway(part.settings)
-    )
+def gateways() -> dict[str, str]:
+    """Certificates of all gateways of this run, by name."""
+    told = {name: part.certificate for name, part in _parts.items() if gateway.is_gateway(part.settings)}
+    return {name: certificate for name, certificate in told.items() if certificate}
 
 
 def doors(asking: Part) -> list[Door]:
@@ -119,7 +121,7 @@ def doors(asking: Part) -> list[Door]:
     listed = {host.name for host in asking.ws.host.state.inventory}
     known = _known((asking.seen or {}).get("doors"))
     kept = {
-        door.name: door for door in known if door.name in listed and door.name not in now and _not_elsewhere(door.name)
+        door.name: door for door in known if door.name in listed and door.name not in now and _still(door.name, gateway.has_door)
     }
     return list((kept | now).values())
 
@@ -132,7 +134,7 @@ def _known(told: Any) -> list[Door]:
         return []
 
 
-def _not_elsewhere(name: str) -> bool:
+def _still(name: str, kind: Callable[[Settings], bool]) -> bool:
     """Whether a host has not become another kind of machine."""
     ws = all_known().get(name)
-    return ws is None or gateway.has_door(ws.settings)
+    return ws is None or kind(ws.settings)

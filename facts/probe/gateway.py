@@ -48,6 +48,13 @@ def keyed(root: str) -> bool:
     return bool(key) and '"Bearer %s"' % key in (shell.read(root + "/gateway/server-key.conf") or "")
 
 
+def clients(folder: str) -> bool:
+    """Whether nginx compares the key that lies there, and both files are their owner's alone."""
+    key = (shell.read(folder + "/key") or "").strip()
+    told = '"~^Bearer %s$" 1;' % key.replace(".", "\\.") in (shell.read(folder + "/clients.conf") or "")
+    return bool(key) and told and private(folder + "/key") and private(folder + "/clients.conf")
+
+
 def private(path: str) -> bool:
     """Whether a file is there for its owner alone."""
     try:
@@ -74,7 +81,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
         "certificate": shell.read(folder + "/identity.crt"),
         "identity": private(folder + "/identity.key"),
         "names": _load(folder + "/server.json"),
-        "clients": private(folder + "/key") and private(folder + "/clients.conf"),
+        "clients": clients(folder),
         "keyed": keyed(root),
         "gateways": shell.read(folder + "/gateways.pem"),
         "doors": _load(folder + "/doors.json"),

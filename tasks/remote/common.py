@@ -55,6 +55,15 @@ def load(path: str) -> Optional[Any]:
         return None
 
 
+def text(path: str) -> str:
+    """A small file's text; empty where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def digest(path: str) -> str:
     """sha256 of a small file; empty where it cannot be read."""
     try:

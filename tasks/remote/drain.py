@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import time
 import urllib.request
 from typing import Any, Dict, Iterator
 
-from . import common, jobs
+from . import common, identity, jobs
 
 NOTICED = 1  # second until a request that has just passed the door is counted
 LONGEST = 60  # seconds for answers under way
+KEYED = 2  # seconds until a door sends another key
 RUNNING = re.compile(rb"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? ([0-9.e+]+)$", re.M)
 
 
@@ -32,9 +34,33 @@ def drained(root: str) -> Iterator[None]:
 
 
 def end(root: str) -> None:
-    """Requests come again."""
+    """Requests come again, with the key that the server has now."""
+    if identity.refresh(root):
+        told = common.load(root + "/gateway/state/running.json") or {}
+        if _ours(told.get("pid")):
+            os.kill(told["pid"], signal.SIGHUP)
+            time.sleep(KEYED)
     with contextlib.suppress(OSError):
         os.unlink(root + "/gateway/draining")
+
+
+def orphaned(root: str) -> None:
+    """Take a mark off whose start is no more: killed, or switched off with the machine. An empty one is a person's, and stays."""
+    mark = root + "/gateway/draining"
+    holder = common.text(mark).strip()
+    if holder and not _ours(holder):
+        common.log("the start that kept requests away is no more: they come again")
+        with contextlib.suppress(OSError):
+            os.unlink(mark)
+
+
+def _ours(pid: Any) -> bool:
+    """Whether a process is there, and one of our helper's."""
+    try:
+        with open("/proc/%d/cmdline" % int(pid), "rb") as file:
+            return b"helper.pyz" in file.read()
+    except (OSError, TypeError, ValueError):
+        return False
 
 
 def _wait(root: str, plan: Dict[str, Any]) -> None:

@@ -15,12 +15,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional
 
-from . import common, health
+from . import addresses, common, drain, health, identity
 
 EVERY = 2.0  # seconds between looks
 DOORS = 8  # seconds that a start waits for doors that are being set up at the same time
 NGINX = "/usr/sbin/nginx"
 BUSY = 3  # looks without an answer
+BIND = 10.0  # seconds until nginx has its ports; it tries for 2.5
+TAKEN = "nginx ended as soon as it was started, as where another programme has its port (ss -ltnp names it)"
 
 
 class Endpoint:
@@ -30,6 +32,7 @@ class Endpoint:
         self.root, self.folder = root, root + "/gateway"
         self.again = self.ended = False
         self.doors: List[Dict[str, Any]] = []
+        self.at: Dict[str, str] = {}  # where they are
         self.missed = 0  # looks in a row at which our server said nothing
         self.told: Dict[str, Any] = {}
         self.nginx: Optional[subprocess.Popen[bytes]] = None
@@ -39,18 +42,31 @@ class Endpoint:
         signal.signal(signal.SIGHUP, lambda *_: setattr(self, "again", True))
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "ended", True))
         os.makedirs(self.folder + "/state", mode=0o700, exist_ok=True)
+        identity.refresh(self.root)
         self._read()
         self._own()
         if words := self._refused():
+            self._said(words)
             sys.exit("nginx does not take its configuration: %s. Run deploy/gateway.py again." % words)
         self.nginx = subprocess.Popen([NGINX, "-c", self.folder + "/nginx.conf"])
-        self._said("")
+        self._said("" if self._bound() else TAKEN)
         while self.nginx.poll() is None and not self.ended:
             self._once()
             self._pause()
         return self._close()
 
+    def _bound(self) -> bool:
+        """Whether nginx has its ports: it writes who it is once it has them."""
+        assert self.nginx is not None
+        end = time.monotonic() + BIND
+        while self.nginx.poll() is None and time.monotonic() < end:
+            if common.text(self.folder + "/state/nginx.pid").strip() == str(self.nginx.pid):
+                return True
+            time.sleep(0.05)
+        return False
+
     def _once(self) -> None:
+        drain.orphaned(self.root)
         if self.again:
             self.again = False
             self._read()
@@ -76,6 +92,18 @@ class Endpoint:
 
     def _read(self) -> None:
         self.doors = common.load(self.folder + "/doors.json") or []
+        self._moved()
+
+    def _moved(self) -> bool:
+        """Whether a door is elsewhere than nginx was told; where a name is not told, it stays where it was."""
+        kept, told = self.folder + "/state/addresses.json", self.folder + "/state/upstream.conf"
+        self.at = addresses.find(self.doors, self.at or common.load(kept) or {})
+        text = addresses.upstream(self.doors, self.at)
+        if text == common.text(told):
+            return False
+        common.write(kept, json.dumps(self.at), 0o600)
+        common.write(told, text, 0o600)
+        return True
 
     def _own(self) -> None:
         """Shut the door of a server that does not answer; one that says nothing for once may only be busy."""
@@ -95,8 +123,10 @@ class Endpoint:
         """Say which doors are silent, where that changes."""
         if not self.doors:
             return
+        if self._moved():
+            self._reload()
         with ThreadPoolExecutor(min(32, len(self.doors))) as pool:
-            answers = list(pool.map(lambda door: health.ask(self.folder, door), self.doors))
+            answers = list(pool.map(lambda door: health.ask(self.folder, door, self.at[door["name"]]), self.doors))
         silent = [door["name"] for door, answer in zip(self.doors, answers) if not answer]
         if silent != self.told.get("silent"):
             common.log("silent: %s" % (", ".join(silent) or "none"))

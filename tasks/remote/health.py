@@ -13,20 +13,20 @@ NAME = "vllm-workstation"
 SECONDS = 4  # a server under load answers /health late
 
 
-def ask(folder: str, door: Dict[str, Any]) -> Optional[bool]:
-    """True: it answers; False: it says no, or nobody is there; None: nothing was said in time."""
+def ask(folder: str, door: Dict[str, Any], address: str) -> Optional[bool]:
+    """True: it answers; False: it says no, or nobody is there; None: nothing was said in time. `address`: numeric, or ""."""
     try:
-        return _status(folder, door) == 200
+        return bool(address) and _status(folder, door, address) == 200
     except (socket.timeout, TimeoutError):
         return None
     except (OSError, ssl.SSLError, http.client.HTTPException, ValueError):
         return False
 
 
-def _status(folder: str, door: Dict[str, Any]) -> int:
+def _status(folder: str, door: Dict[str, Any], address: str) -> int:
     context = ssl.create_default_context(cadata=door["certificate"])
     context.load_cert_chain(folder + "/identity.crt", folder + "/identity.key")
-    with socket.create_connection((door["address"], door["port"]), SECONDS) as plain:
+    with socket.create_connection((address, door["port"]), SECONDS) as plain:
         with context.wrap_socket(plain, server_hostname=NAME) as secure:
             secure.sendall(b"GET /health HTTP/1.0\r\nHost: %s\r\n\r\n" % NAME.encode())
             words = secure.recv(64).split()

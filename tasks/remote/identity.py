@@ -92,5 +92,21 @@ def server_key(root: str) -> None:
         raise common.Failure(
             "service/api-key holds characters that nginx cannot send. Remove it and run deploy/full.py again."
         )
-    text = 'proxy_set_header Authorization "Bearer %s";\n' % key
-    common.write(root + "/gateway/server-key.conf", text, 0o600)
+    common.write(root + "/gateway/server-key.conf", _header(key), 0o600)
+
+
+def _header(key: str) -> str:
+    return 'proxy_set_header Authorization "Bearer %s";\n' % key
+
+
+def refresh(root: str) -> bool:
+    """Send the key that the server was started with, where the door still sends another; whether that was so."""
+    key, sent = common.text(root + "/service/api-key").strip(), common.text(root + "/gateway/server-key.conf")
+    if not key or not sent or sent == _header(key):
+        return False
+    try:
+        server_key(root)
+    except common.Failure as failure:
+        common.log(str(failure))
+        return False
+    return True

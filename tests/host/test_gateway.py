@@ -138,7 +138,9 @@ def test_one_stops_under_load(endpoint: Endpoint) -> None:
     assert len(later) > 5 and [one for one in later if not one["ok"]] == []
     failed = [one for one in seen if not one["ok"]]
     assert all(one["began"] < stopped + LEFT and one["ended"] > stopped for one in failed), failed
-    assert len(failed) <= 2, [(one["began"] - stopped, one["ended"] - stopped, one["said"]) for one in failed]
+    assert len(failed) <= 4, [  # of four clients: what ended one server is not asked of the next
+        (one["began"] - stopped, one["ended"] - stopped, one["said"]) for one in failed
+    ]
     print(f"{len(seen)} requests, {len(failed)} failed while one workstation died, {len(later)} well after its removal")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -36,7 +37,8 @@ class Server:
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name, self.asked = name, []  # type: str, list[tuple[str, str, str]]
-        self.healthy, self.breaks, self.chunks, self.pause = True, False, 1, 0.0
+        self.talks: list[socket.socket] = []
+        self.plain()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,10 +52,19 @@ class Server:
 
             do_POST = do_GET
 
+            def setup(self) -> None:
+                super().setup()
+                outer.talks.append(self.connection)
+
         self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.http.daemon_threads = True
         self.port = self.http.server_address[1]
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def plain(self) -> None:
+        """Well, quick, and nothing asked yet. `delay`, `pause`: seconds before an answer and after each chunk."""
+        self.healthy, self.breaks, self.chunks, self.pause, self.delay = True, False, 1, 0.0, 0.0
+        self.asked.clear()
 
     def answer(self, request: Any) -> None:
         """As vLLM: /health plain, everything else in chunks."""
@@ -68,6 +79,7 @@ class Server:
             request.close_connection = True
             request.connection.shutdown(socket.SHUT_RDWR)
             return
+        time.sleep(self.delay)
         request.send_response(200)
         request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
@@ -79,9 +91,12 @@ class Server:
         request.wfile.write(b"0\r\n\r\n")
 
     def stop(self) -> None:
-        """As a process that was killed."""
+        """As a process that was killed: connections end too."""
         self.http.shutdown()
         self.http.server_close()
+        for talk in self.talks:
+            with contextlib.suppress(OSError):
+                talk.shutdown(socket.SHUT_RDWR)
 
 
 class Machine:
@@ -101,7 +116,7 @@ class Machine:
 
     def helper(self, *words: str) -> None:
         """A command of the helper."""
-        subprocess.run([sys.executable, self.root / "lib" / "helper.pyz", *words], check=True)
+        subprocess.run([sys.executable, self.root / "lib" / "helper.pyz", *words], check=True, timeout=60)
 
     def read(self, name: str) -> str:
         """A file of the endpoint's."""
@@ -111,7 +126,7 @@ class Machine:
         """As the gateway knows it."""
         return Door(name=name, address="127.0.0.1", port=self.settings.door_port, certificate=self.read("identity.crt"))
 
-    def write(self, gateways: list[str], doors: list[Door]) -> None:
+    def write(self, gateways: dict[str, str], doors: list[Door]) -> None:
         """The planned files."""
         for text in gateway.files(self.place, self.settings, gateways, doors):
             path = Path(text.path)
@@ -121,13 +136,14 @@ class Machine:
         if gateway.has_door(self.settings):
             self.helper("server-key", str(self.root))
 
-    def start(self) -> None:
-        """The unit's process."""
+    def start(self, seconds: float = 20) -> None:
+        """The unit's process, up within so many seconds; 0: nobody waits."""
         self.process = subprocess.Popen(
             [sys.executable, self.root / "lib" / "helper.pyz", "gateway", str(self.root)],
             stdout=subprocess.DEVNULL, stderr=(self.root / "log").open("ab"),
         )  # fmt: skip
-        self.helper("gateway-wait", str(self.root), "20")
+        if seconds:
+            self.helper("gateway-wait", str(self.root), str(seconds))
 
     def stop(self) -> None:
         """As systemd stops it."""
@@ -151,9 +167,9 @@ class Lab:
         self.gateway = Machine(folder / "gw", role="gateway", gateway_port=self.port, gateway_address="127.0.0.1")
         own = self.gateway.read("identity.crt")
         for pc in self.pcs.values():
-            pc.write([own], [])
+            pc.write({"gw": own}, [])
             pc.start()
-        self.gateway.write([], [pc.door(name) for name, pc in self.pcs.items()])
+        self.gateway.write({}, [pc.door(name) for name, pc in self.pcs.items()])
         self.gateway.start()
         self.key = self.gateway.read("key").strip()
 
@@ -163,6 +179,16 @@ class Lab:
             machine.stop()
         for server in self.servers.values():
             server.stop()
+
+    def reset(self) -> None:
+        """All well, nothing asked yet."""
+        for server in self.servers.values():
+            server.plain()
+        for pc in self.pcs.values():
+            (pc.root / "gateway" / "draining").unlink(missing_ok=True)
+        self.until("a", "b")
+        for server in self.servers.values():
+            server.asked.clear()
 
     def open(self, timeout: float = 20) -> http.client.HTTPSConnection:
         """A connection as a client that trusts the gateway's certificate alone."""

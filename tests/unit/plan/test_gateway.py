@@ -1,0 +1,43 @@
+"""The endpoint's files as text."""
+
+from __future__ import annotations
+
+from plan import gateway
+from plan.gateway import Door, Place
+from plan.settings import Settings
+
+PLACE = Place(root="/home/ops/.local/share/vllm-workstation", home="/home/ops", uid=1000)
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB+/=\nabc\n-----END CERTIFICATE-----\n"
+OTHER = PEM.replace("abc", "def")
+
+
+def contents(settings: Settings, gateways: dict[str, str], doors: list[Door]) -> dict[str, str]:
+    """Each file's text by its name."""
+    return {text.path.rpartition("/")[2]: text.content for text in gateway.files(PLACE, settings, gateways, doors)}
+
+
+def test_a_door_remembers_whose_certificates_it_admits() -> None:
+    told = {"gw-2": OTHER, "gw-1": PEM}
+    text = contents(Settings(), told, [])["gateways.pem"]
+    assert gateway.admitted(text) == told and text.count("BEGIN") == 2
+    assert gateway.admitted(PEM + "# gw\nnothing\n# gw-3\n" + PEM) == {"gw-3": PEM}
+
+
+def test_each_kind_of_machine_has_its_files() -> None:
+    door = Door(name="pc", address="pc.lab", port=8444, certificate=PEM)
+    assert set(contents(Settings(), {"gw": PEM}, [])) == {"nginx.conf", "gateways.pem", gateway.UNIT}
+    assert set(contents(Settings(role="gateway"), {}, [door])) == {
+        "nginx.conf",
+        "doors.pem",
+        "doors.json",
+        gateway.UNIT,
+    }
+    both = contents(Settings(role="both"), {"gw": PEM}, [door])
+    assert {"gateways.pem", "doors.pem", "doors.json"} < set(both)
+    assert "listen 0.0.0.0:8444 ssl" in both["nginx.conf"] and "listen 0.0.0.0:8443 ssl" in both["nginx.conf"]
+
+
+def test_no_name_stands_in_what_nginx_reads() -> None:
+    """It would not start while nobody knows that name; numbers are found where it runs."""
+    doors = [Door(name="pc", address="pc.lab", port=8444, certificate=PEM)]
+    assert "pc.lab" not in contents(Settings(role="gateway"), {}, doors)["nginx.conf"]
