@@ -20,7 +20,7 @@ def test_ordered_pin_serves_and_stays(lab: Lab, host: MakeHost, tmp_path: Path) 
 
     looked = run(lab, where, "deploy/full.py", "--dry")
     assert looked.code == 0 and "t1  planned    nothing was done yet" in looked.text, looked.text
-    assert "would download 13.82 GB (tools 0.03, model 13.79) and the vLLM and the CUDA toolkit (size not known yet)" in looked.text
+    assert "vLLM (if 0.32.0) 3.98, model 13.79) and the CUDA toolkit (size not known yet)" in looked.text, looked.text
     assert not machine.exists("/home/ops/.local/share/vllm-workstation"), "a dry run leaves nothing"
 
     first = run(lab, where, "deploy/full.py", "-y")
