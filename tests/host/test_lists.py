@@ -49,4 +49,4 @@ def test_hosts_of_a_file_are_reached(lab: Lab, host: MakeHost, tmp_path: Path, f
     (tmp_path / f"lab.{form}").write_text(lists[form].replace("ops", "").replace("ansible_user", "ansible_password"))
     if form == "ini":
         refused = run(lab, where, "deploy/facts.py", "-y")
-        assert refused.code != 0 and "lab.ini: pc-01: ansible_password is not used here" in refused.text, refused.text
+        assert refused.code != 0 and "lab.ini: line 2: pc-01: ansible_password is not used here" in refused.text, refused.text
