@@ -3,7 +3,8 @@
     ./run python benchmarks/simulate.py [HOSTS…] [--rounds N] [--json FILE]      # default 1 100 300 1000; needs nothing
 
 The real `pyinfra -y INVENTORY deploy/full.py` runs over pyinfra's `@fake` connector. Every machine answers the probe with the recorded
-answer of a real converged one (data/probe.json.gz), brought to what this version of the project plans and delivers.
+answer of a real converged one (data/probe.json.gz), brought to what this version of the project plans and delivers, with a user,
+a free disk and a process of its own. There is no ssh in it: fleet.py has what a connection costs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import gzip
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -30,19 +32,28 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent
 RECORDED = HERE / "data" / "probe.json.gz"
 PYINFRA = Path(sys.executable).parent / "pyinfra"
+USERS = 20  # different ones; each has plans and digests of its own
+FREE = 75_444_756_480  # bytes of disk
 INVENTORY = """
-import json
 from pathlib import Path
 
-answer = Path({answer!r}).read_text()
-data = {{"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {{"probe.main": answer}}}}
-lab = [(f"@fake/pc-{{number:04}}", data) for number in range({count})]
+_answers = [path.read_text() for path in sorted(Path({folder!r}).glob("answer-*.json"))]
+
+
+def _data(number):
+    own = _answers[number % len(_answers)].replace('"free_bytes":{free}', f'"free_bytes":{{{free} + 4096 * number}}')
+    return {{"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {{"probe.main": own}}}}
+
+
+lab = [(f"@fake/pc-{{number:04}}", _data(number)) for number in range({count})]
 """
 
 
-def answer() -> str:
-    """What a converged workstation says today: recorded, with the files, tools and server that this version plans."""
-    seen: dict[str, Any] = json.loads(gzip.decompress(RECORDED.read_bytes()))
+def answer(user: str = "ops") -> str:
+    """What a converged workstation says today: recorded, with the files, tools and server that this version plans for this user."""
+    recorded = gzip.decompress(RECORDED.read_bytes()).decode().replace("/home/ops", f"/home/{user}")
+    seen: dict[str, Any] = json.loads(recorded)
+    seen["system"]["user"]["name"], seen["system"]["disk"]["free_bytes"] = user, FREE
     done = finished(
         typed({**seen, "releases": {"root": seen["releases"]["root"]}, "weights": {}, "service": {}, "errors": {}})
     )
@@ -54,12 +65,20 @@ def answer() -> str:
         **{path: File(kind="file", mode="600", uid=1000, sha256=digest) for path, digest in ours.items()},
     }
     whole = done.model_copy(update={"releases": done.releases.model_copy(update={"tools": tools}), "files": files})
-    return whole.model_dump_json()
+    return whole.model_dump_json().replace("/home/ops", f"/home/{user}")  # what tests/unit/machines.py adds
+
+
+def write(folder: Path) -> int:
+    """Each user's answer; the size of one in bytes."""
+    texts = [answer(f"u{number:02}") for number in range(USERS)]
+    for number, text in enumerate(texts):
+        (folder / f"answer-{number:02}.json").write_text(text)
+    return len(texts[0].encode())
 
 
 def once(count: int, folder: Path) -> tuple[float, float, float]:
     """(wall s, controller CPU s, peak RSS MiB) of one run."""
-    (folder / "inventory.py").write_text(INVENTORY.format(answer=str(folder / "answer.json"), count=count))
+    (folder / "inventory.py").write_text(INVENTORY.format(folder=str(folder), free=FREE, count=count))
     argv = [str(PYINFRA), "-y", str(folder / "inventory.py"), "deploy/full.py", "--data", f"report={folder}"]
     environment = {**os.environ, "PYINFRA_PROGRESS": "off"}
     since = time.monotonic()
@@ -93,13 +112,13 @@ def main(argv: list[str]) -> None:
     print("hosts  wall s  controller CPU s  peak RSS MiB")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "answer.json").write_text(answer())
+        size = write(folder)
+        once(1, folder)  # Python compiles what changed
         for count in chosen.counts:
             measured = [once(count, folder) for _ in range(chosen.rounds)]
             wall, cpu, rss = (statistics.median(values) for values in zip(*measured, strict=True))
             rows.append({"hosts": count, "wall_s": wall, "cpu_s": cpu, "rss_mib": rss})
             print(f"{count:5}  {wall:6.2f}  {cpu:16.2f}  {rss:12.0f}")
-        size = (folder / "answer.json").stat().st_size
     marginal = {key: line(chosen.counts, [row[key] for row in rows]) for key in ("wall_s", "cpu_s", "rss_mib")}
     print(
         f"a further host: {marginal['cpu_s'][0] * 1000:.1f} ms CPU, {marginal['rss_mib'][0] * 1024:.0f} KiB; ", end=""
@@ -109,10 +128,14 @@ def main(argv: list[str]) -> None:
     )
     if chosen.json:
         told = {
+            "date": time.strftime("%Y-%m-%d"),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
             "rows": rows,
             "rounds": chosen.rounds,
             "answer_bytes": size,
             "further_host": {key: value[0] for key, value in marginal.items()},
+            "off_the_line": {key: value[1] for key, value in marginal.items()},
         }
         chosen.json.write_text(json.dumps(told, indent=1) + "\n")
 

@@ -34,39 +34,36 @@ FOLDERS = (
 PACKAGES = ("build-essential", "ca-certificates", "cuda-toolkit-12-8")
 DRIVER = "cuda-drivers"  # must not be there
 HOOK = "/etc/bash.bashrc"
+WSL = "/etc/wsl.conf"
 
 
 def items(host: Host, folder: Path) -> list[Item]:
-    """Everything, with files of known content copied to `folder`."""
+    """Everything, with files of known content copied to `folder`; mode and owner are empty where a path is not there."""
     found: list[Item] = [{"kind": "packages", "names": list(PACKAGES)}, {"kind": "absent", "name": DRIVER}]
     found += [{"kind": "directory", **_stat(host, path), "path": path} for path in FOLDERS]
+    link = f"{ROOT}/current"  # before what lies under it
+    target = host.ssh(["readlink", link], check=False).stdout.strip()
+    found.append({"kind": "link", "path": link, "target": target, "owner": "ops"})
     paths = [*SYSTEM, *(f"{ROOT}/{name}" for name in USER), f"/home/ops/{service.UNIT_FILE}"]
     found += [_file(host, path, folder / str(number)) for number, path in enumerate(paths)]
-    found.append(
-        {
-            "kind": "link",
-            "path": f"{ROOT}/current",
-            "target": host.ssh(f"readlink {ROOT}/current").stdout.strip(),
-            "owner": "ops",
-        }
-    )
-    found += [{"kind": "line", "path": HOOK, "line": line} for line in _hooks(host)]
+    found += [{"kind": "line", "path": HOOK, "line": line} for line in _lines(host, HOOK, "vllm-workstation")]
+    found += [{"kind": "line", "path": WSL, "line": line} for line in _lines(host, WSL, "systemd=true")]
     found += [{"kind": "linger", "user": "ops"}, {"kind": "service", "name": service.UNIT, "uid": 1000}]
     return found
 
 
 def _stat(host: Host, path: str) -> Item:
-    mode, owner = host.ssh(f"stat -L -c '%a %U' {path}").stdout.split()
+    mode, owner = host.ssh(f"stat -L -c '%a %U' {path}", check=False).stdout.split() or ("", "")
     return {"mode": mode, "owner": owner}
 
 
 def _file(host: Host, path: str, copy: Path) -> Item:
-    copy.write_bytes(base64.b64decode(host.ssh(f"base64 {path}").stdout))
+    copy.write_bytes(base64.b64decode(host.ssh(["base64", path], check=False).stdout))
     return {"kind": "file", "path": path, "source": str(copy), **_stat(host, path)}
 
 
-def _hooks(host: Host) -> Iterator[str]:
-    yield from (line for line in host.read(HOOK).splitlines() if "vllm-workstation" in line)
+def _lines(host: Host, path: str, having: str) -> Iterator[str]:
+    yield from (line for line in host.read(path).splitlines() if having in line)
 
 
 def write(found: list[Item], path: Path) -> None:
