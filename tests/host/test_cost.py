@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from tests.host.conftest import MakeHost
 from tests.host.lab import Host, Lab
 from tests.host.product import BIG, inventory, run
 
-pytestmark = [pytest.mark.host, pytest.mark.cpu]
+LONG = pytest.mark.skipif(
+    not os.environ.get("VLLM_WORKSTATION_LONG"), reason="takes minutes: VLLM_WORKSTATION_LONG=1 runs it"
+)
+pytestmark = [pytest.mark.host, pytest.mark.cpu, LONG]
 RECEIVED = "awk '$1 !~ /^lo:/ && NR > 2 {n += $2} END {print n}' /proc/net/dev"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from tests.host.conftest import MakeHost
 from tests.host.lab import Lab
 from tests.host.product import BIG, chat, inventory, run
 
-pytestmark = pytest.mark.host
+LONG = pytest.mark.skipif(
+    not os.environ.get("VLLM_WORKSTATION_LONG"), reason="takes minutes: VLLM_WORKSTATION_LONG=1 runs it"
+)
+pytestmark = [pytest.mark.host, LONG]
 HOUSE = "/home/ops/wheelhouse"
 SERVER = "~/.local/share/vllm-workstation/cache-server"
 FRESH = "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb; mkdir -p /var/lib/apt/lists/partial"
