@@ -58,14 +58,14 @@ def test_each_item_is_a_task(tmp_path: Path) -> None:
 def test_a_process_left_behind_is_counted_and_ended() -> None:
     """As ssh's kept connections: its parent is gone, and it would go on."""
     left = "import sys,time\nx = sum(i for i in range(6_000_000))\nprint('worked', flush=True)\ntime.sleep(60)"
-    begun = cost.cpu()
+    begun, others = cost.cpu(), cost._children()
     with cost.adopting():
         words = ["sh", "-c", 'setsid "$0" -c "$1" & sleep 0', sys.executable, left]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None and process.stdout.readline() == "worked\n"
         process.wait()
         direct = cost.cpu() - begun
-        before = cost._children()
+        before = cost._children() - others
     assert before and not (cost._children() & before)
     assert cost.cpu() - begun > direct + 0.05
     process.stdout.close()

@@ -191,9 +191,8 @@ class Lab:
             server.asked.clear()
 
     def open(self, timeout: float = 20) -> http.client.HTTPSConnection:
-        """A connection as a client that trusts the gateway's certificate alone."""
-        context = ssl.create_default_context(cafile=str(self.gateway.root / "gateway" / "server.crt"))
-        return http.client.HTTPSConnection("localhost", self.port, timeout=timeout, context=context)
+        """A connection as a client."""
+        return connected(self.gateway, self.port, timeout)
 
     def ask(
         self,
@@ -222,6 +221,21 @@ class Lab:
                 return time.monotonic() - since
             time.sleep(0.1)
         raise AssertionError(seen)
+
+
+def connected(gateway: Machine, port: int, timeout: float = 20) -> http.client.HTTPSConnection:
+    """A connection as a client that trusts the gateway's certificate alone."""
+    context = ssl.create_default_context(cafile=str(gateway.root / "gateway" / "server.crt"))
+    return http.client.HTTPSConnection("localhost", port, timeout=timeout, context=context)
+
+
+def asked(gateway: Machine, port: int, key: str | None = None) -> tuple[int, str]:
+    """(status, text) of a chat; with the clients' key unless told otherwise."""
+    connection = connected(gateway, port)
+    headers = {"Authorization": f"Bearer {key or gateway.read('key').strip()}"}
+    connection.request("POST", "/v1/chat/completions", b"{}", headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
 
 
 def error(text: str) -> str:
