@@ -17,10 +17,10 @@ PACKAGES = f"dpkg-query -W -f '${{Status}}\\n' {' '.join(state.PACKAGES)} | grep
 
 @dataclass(frozen=True)
 class Break:
-    """A command as root, and how many items (kind, end of the path or name) it makes wrong."""
+    """A command as root that makes an item wrong."""
 
     command: str
-    items: int = 1
+    under: int = 0  # items that are wrong as long as this one is
     ours: bool = True  # whether full.py keeps it too
 
 
@@ -29,9 +29,9 @@ BREAKS = (
     Break(f"echo A=B >>{ROOT}/service/environment"),
     Break(f"echo A=B >>{exports.PROFILE}"),
     Break(f"sed -i /vllm-workstation/d {HOOK}"),
-    Break(f"sed -i /^systemd=true/d {WSL}"),
-    Break(f"runuser -u ops -- ln -sfn releases {ROOT}/current", items=2),  # and the lock that lies under it
-    Break(f"chmod 700 {ROOT}/releases", ours=False),
+    Break(f"sed -i s/^systemd=true/systemd=false/ {WSL}"),
+    Break(f"runuser -u ops -- ln -sfn releases {ROOT}/current", under=1),  # the lock
+    Break(f"chmod 711 {ROOT}/releases", ours=False),
     Break("dpkg --remove --force-depends build-essential >/dev/null"),
     Break(f"runuser -u ops -- env {BUS} systemctl --user disable --now {service.UNIT} 2>/dev/null"),
     Break("rm /var/lib/systemd/linger/ops"),
@@ -43,11 +43,11 @@ def breaks(ours: bool) -> list[Break]:
     return [one for one in BREAKS if one.ours or not ours]
 
 
-def all_wrong(host: Host, ours: bool) -> int:
-    """Break them all; the number of items that are wrong then."""
+def all_wrong(host: Host, ours: bool) -> list[Break]:
+    """Break them all."""
     chosen = breaks(ours)
     host.ssh("set -e\n" + "\n".join(one.command for one in chosen))
-    return sum(one.items for one in chosen)
+    return chosen
 
 
 def wrong(host: Host, wanted: list[Item], folder: Path) -> list[str]:
@@ -65,7 +65,7 @@ def wrong(host: Host, wanted: list[Item], folder: Path) -> list[str]:
 
 
 def _name(item: Item) -> str:
-    return " ".join([item["kind"], item.get("path", ""), item.get("line", "")]).strip()
+    return f"{item['kind']} {item.get('path', '')}".strip()
 
 
 def _same(item: Item, seen: Item | None) -> bool:

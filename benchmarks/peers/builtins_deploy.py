@@ -20,9 +20,7 @@ for item in json.loads(Path("state.json").read_text()):
         case "link":
             files.link(name=path, path=path, target=item["target"])
         case "line":
-            files.line(
-                name=path, path=path, line=item["line"], escape_regex_characters=True, extended_regex=True, _sudo=True
-            )
+            files.line(name=path, path=path, line=item["match"], replace=item["line"], _sudo=True)
         case "linger":
             files.file(name="linger", path=f"/var/lib/systemd/linger/{item['user']}", _sudo=True)
         case "service":

@@ -58,7 +58,8 @@ def _task(item: Item) -> dict[str, Any]:
         case "link":
             return {"name": path, "file": {"path": path, "src": item["target"], "state": "link"}}
         case "line":
-            return {"name": path, "lineinfile": {"path": path, "line": item["line"]}, **become}
+            line = {"path": path, "line": item["line"], "regexp": item["match"]}
+            return {"name": path, "lineinfile": line, **become}
         case "linger":
             made = {
                 "cmd": f"loginctl enable-linger {item['user']}",

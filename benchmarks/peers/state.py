@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ PACKAGES = ("build-essential", "ca-certificates", "cuda-toolkit-12-8")
 DRIVER = "cuda-drivers"  # must not be there
 HOOK = "/etc/bash.bashrc"
 WSL = "/etc/wsl.conf"
+LINES = (
+    (HOOK, "^.*# vllm-workstation$"),
+    (WSL, "^systemd=.*$"),
+)  # a line of each file, as a pattern of sed and of Python
 
 
 def items(host: Host, folder: Path) -> list[Item]:
@@ -46,8 +50,7 @@ def items(host: Host, folder: Path) -> list[Item]:
     found.append({"kind": "link", "path": link, "target": target, "owner": "ops"})
     paths = [*SYSTEM, *(f"{ROOT}/{name}" for name in USER), f"/home/ops/{service.UNIT_FILE}"]
     found += [_file(host, path, folder / str(number)) for number, path in enumerate(paths)]
-    found += [{"kind": "line", "path": HOOK, "line": line} for line in _lines(host, HOOK, "vllm-workstation")]
-    found += [{"kind": "line", "path": WSL, "line": line} for line in _lines(host, WSL, "systemd=true")]
+    found += [{"kind": "line", "path": path, **_line(host, path, match)} for path, match in LINES]
     found += [{"kind": "linger", "user": "ops"}, {"kind": "service", "name": service.UNIT, "uid": 1000}]
     return found
 
@@ -62,8 +65,9 @@ def _file(host: Host, path: str, copy: Path) -> Item:
     return {"kind": "file", "path": path, "source": str(copy), **_stat(host, path)}
 
 
-def _lines(host: Host, path: str, having: str) -> Iterator[str]:
-    yield from (line for line in host.read(path).splitlines() if having in line)
+def _line(host: Host, path: str, match: str) -> Item:
+    lines = [line for line in host.read(path).splitlines() if re.search(match, line)]
+    return {"match": match, "line": lines[-1] if lines else ""}
 
 
 def write(found: list[Item], path: Path) -> None:

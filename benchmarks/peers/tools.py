@@ -36,7 +36,9 @@ class Fleet:
         self.lab, self.hosts, self.folder = lab, hosts, folder
         self.far, self.seconds = False, 0.0
         self.items = state.items(hosts[0], folder)
-        if lost := [item["path"] for item in self.items if item.get("mode") == "" or item.get("target") == ""]:
+        if lost := [
+            item["path"] for item in self.items if "" in (item.get("mode"), item.get("target"), item.get("line"))
+        ]:
             sys.exit(f"not kept by full.py any more: {', '.join(lost)}. Bring benchmarks/peers/state.py up to date.")
         state.write(self.items, folder / "state.json")
         shutil.copy(HERE / "builtins_deploy.py", folder / "deploy.py")

@@ -20,7 +20,7 @@ ITEMS: list[dict[str, Any]] = [
     {"kind": "directory", **PATH},
     {"kind": "file", "source": "/s", **PATH},
     {"kind": "link", "path": "/l", "target": "t", "owner": "ops"},
-    {"kind": "line", "path": "/f", "line": "text"},
+    {"kind": "line", "path": "/f", "line": "text", "match": "^t"},
     {"kind": "linger", "user": "ops"},
     {"kind": "service", "name": "s", "uid": 1000},
 ]
