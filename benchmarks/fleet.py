@@ -3,7 +3,7 @@
     ./run python benchmarks/fleet.py [--hosts 1 8 16] [--rounds 5] [--far] [--json FILE]     # needs what tests/host needs
 
 All keep the same state (peers/state.py, read from a machine that full.py finished with), over new ssh connections, interleaved; printed are
-medians: wall s, controller CPU s, remote commands a host, and the ratio to one ssh a host that runs our probe. `--far`: 20 ms of latency too.
+medians: wall s, controller CPU s, remote commands a host, and the ratio to one ssh a host that runs our probe. `--far`: with 20 ms of latency.
 Before anything is measured each of them must see what was broken, one thing of each kind, mend it, and change nothing after that.
 """
 
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,7 @@ from benchmarks.peers import broken, cost, tools
 from benchmarks.peers.tools import MILLISECONDS, Fleet, Run
 from tests.host.lab import Lab, missing
 
-START_UPS, TRIPS, FURTHER = (
-    1.0,
-    1.5,
-    0.05,
-)  # a second run may take start-up + 1.5 round trips, and 0.05 s CPU a further host
+TRIPS = 1.5  # what a second run may take: start-up and so many of the shortest round trips
 Row = dict[str, Any]
 
 
@@ -139,7 +136,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--hosts", nargs="+", type=int, default=[1, 8, 16])
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--far", action="store_true", help="with 20 ms of latency too")
+    options.add_argument("--far", action="store_true", help="with 20 ms of latency")
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()
     if reason := missing():
@@ -158,10 +155,8 @@ def _all(lab: Lab, folder: Path, chosen: argparse.Namespace, told: Row) -> None:
     fleet = Fleet(lab, converged(lab, max(chosen.hosts), folder), folder)
     told |= {"rounds": chosen.rounds, "items": len(fleet.items), "rows": [], "allowed": []}
     proved(fleet)
-    _measure(fleet, chosen, told)
-    if chosen.far:
-        with tools.far(fleet):
-            _measure(fleet, chosen, told)
+    with tools.far(fleet) if chosen.far else nullcontext():
+        _measure(fleet, chosen, told)
 
 
 def _measure(fleet: Fleet, chosen: argparse.Namespace, told: Row) -> None:

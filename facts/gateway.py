@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from pyinfra.api import FactBase, QuoteString, StringCommand
-from typing_extensions import override
-
-from facts import bundle
+from facts.probed import Probed
 
 
-class Gateway(FactBase[dict[str, Any] | None]):
+class Gateway(Probed):
     """
-    Returns what `facts/probe/gateway.py` saw, None where there is no python3:
+    Returns what `facts/probe/gateway.py` saw, None where there is no python3. `query`: JSON text with `root` and `files`.
 
     .. code:: python
 
         {"nginx": True, "certificate": "-----BEGIN…", "unit": {...}, "current": True, "doors": [...], ...}
     """
 
-    @staticmethod
-    @override
-    def default() -> None:
-        return None
-
-    @override
-    def command(self, query: str) -> StringCommand:
-        """`query`: JSON text with `root` and `files`."""
-        words = [QuoteString(bundle.LOADER), QuoteString(bundle.probe()), "probe.gateway", QuoteString(query)]
-        python = StringCommand(f"{bundle.PYTHON} -I -c", *words)
-        return StringCommand("if command -v python3 >/dev/null; then", python, "; else true; fi")
-
-    @override
-    def process(self, output: list[str]) -> dict[str, Any] | None:
-        for line in output:
-            if line.startswith("{"):
-                seen: dict[str, Any] = json.loads(line)
-                return seen
-        return None
+    module = "probe.gateway"

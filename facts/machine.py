@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any
-
-from pyinfra.api import FactBase, QuoteString, StringCommand
-from typing_extensions import override
 
 from facts import bundle
+from facts.probed import Probed
 
 
-class Machine(FactBase[dict[str, Any] | None]):
+class Machine(Probed):
     """
     Returns everything that the planner wants to know of a machine, as `facts/probe` saw it:
 
@@ -21,33 +18,10 @@ class Machine(FactBase[dict[str, Any] | None]):
         {"system": {...}, "wsl": {...}, "gpu": {...}, "packages": {...}, "apt": {...}, "toolkit": {...},
          "exports": {...}, "files": {...}, "releases": {...}, "weights": {...}, "service": {...}, "errors": {}}
 
-    None where the target has no python3 to look with.
+    None where the target has no python3 to look with. `query`: see below.
     """
 
-    @staticmethod
-    @override
-    def default() -> None:
-        return None
-
-    @override
-    def command(self, query: str) -> StringCommand:
-        """`query`: JSON text with `root`, `port`, `unit`, `files`, `models`."""
-        python = StringCommand(
-            f"{bundle.PYTHON} -I -c",
-            QuoteString(bundle.LOADER),
-            QuoteString(bundle.probe()),
-            "probe.main",
-            QuoteString(query),
-        )
-        return StringCommand("if command -v python3 >/dev/null; then", python, "; else true; fi")
-
-    @override
-    def process(self, output: list[str]) -> dict[str, Any] | None:
-        for line in output:
-            if line.startswith("{"):
-                seen: dict[str, Any] = json.loads(line)
-                return seen
-        return None
+    module = "probe.main"
 
 
 def query(

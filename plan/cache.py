@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from plan import release, toml
-from plan.gateway import Place
+from plan.place import Place
 from plan.service import TEMPLATES, Text
 from plan.settings import Settings
 

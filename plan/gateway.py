@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from plan.place import Place
 from plan.service import TEMPLATES, Text
 from plan.settings import Settings
 
@@ -36,18 +36,9 @@ class Door(BaseModel):
     certificate: str
 
 
-class Place(BaseModel):
-    """Where on a machine the files lie."""
-
-    model_config = ConfigDict(frozen=True)
-    root: str
-    home: str
-    uid: int
-
-    @property
-    def folder(self) -> str:
-        """Everything of the endpoint's."""
-        return f"{self.root}/gateway"
+def folder(place: Place) -> str:
+    """Where everything of the endpoint's lies."""
+    return f"{place.root}/gateway"
 
 
 def has_door(settings: Settings) -> bool:
@@ -62,16 +53,16 @@ def is_gateway(settings: Settings) -> bool:
 
 def files(place: Place, settings: Settings, gateways: Mapping[str, str], doors: Sequence[Door]) -> list[Text]:
     """All files of this machine's part. `gateways`: those that a door admits, by name, as PEM; `doors`: those of a gateway."""
-    folder = place.folder
-    found = [Text(path=f"{folder}/nginx.conf", content=_nginx(place, settings), mode="600")]
+    ours = folder(place)
+    found = [Text(path=f"{ours}/nginx.conf", content=_nginx(place, settings), mode="600")]
     if has_door(settings):
-        found.append(Text(path=f"{folder}/gateways.pem", content=_admitting(gateways), mode="600"))
+        found.append(Text(path=f"{ours}/gateways.pem", content=_admitting(gateways), mode="600"))
     if is_gateway(settings):
         trusted = "".join(sorted(door.certificate for door in doors))
-        found.append(Text(path=f"{folder}/doors.pem", content=trusted, mode="600"))
+        found.append(Text(path=f"{ours}/doors.pem", content=trusted, mode="600"))
         told = [door.model_dump() for door in sorted(doors, key=lambda door: door.name)]
-        found.append(Text(path=f"{folder}/doors.json", content=json.dumps(told, indent=1) + "\n", mode="600"))
-    unit = TEMPLATES.get_template(f"{UNIT}.j2").render({"root": place.root, "folder": folder})
+        found.append(Text(path=f"{ours}/doors.json", content=json.dumps(told, indent=1) + "\n", mode="600"))
+    unit = TEMPLATES.get_template(f"{UNIT}.j2").render({"root": place.root, "folder": ours})
     return [*found, Text(path=f"{place.home}/{UNIT_FILE}", content=unit)]
 
 
@@ -87,14 +78,14 @@ def admitted(text: str) -> dict[str, str]:
 
 
 def _nginx(place: Place, settings: Settings) -> str:
-    folder = place.folder
+    ours = folder(place)
     context = {
-        "folder": folder, "root_user": place.uid == 0, "door": has_door(settings), "gateway": is_gateway(settings), "name": NAME,
+        "folder": ours, "root_user": place.uid == 0, "door": has_door(settings), "gateway": is_gateway(settings), "name": NAME,
         "door_port": settings.door_port, "door_at": "[::]" if ":" in settings.door_address else "0.0.0.0",
         "server": f"{_loopback(settings.host)}:{settings.port}", "keyed": settings.require_api_key,
         "address": settings.gateway_address or "0.0.0.0", "port": settings.gateway_port,
-        "certificate": settings.gateway_certificate or f"{folder}/server.crt",
-        "key": settings.gateway_certificate_key or f"{folder}/server.key",
+        "certificate": settings.gateway_certificate or f"{ours}/server.crt",
+        "key": settings.gateway_certificate_key or f"{ours}/server.key",
         "paths": PATHS, "body_mib": BODY_MIB, "read_seconds": READ_SECONDS,
     }  # fmt: skip
     return TEMPLATES.get_template("gateway.nginx.conf.j2").render(context)
@@ -104,9 +95,3 @@ def _loopback(host: str) -> str:
     """Where the machine's own server is asked."""
     asked = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
     return f"[{asked}]" if ":" in asked and not asked.startswith("[") else asked
-
-
-def digest(files: Sequence[Text]) -> str:
-    """What tells one state of the files from another; what runs says which one it was started from."""
-    told = json.dumps(sorted((text.path, text.sha256) for text in files))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 
 from plan import cache
-from tasks import check, helper, kept, nginx
-from tasks.gateway import LINGER, SYSTEMCTL
+from tasks import daemon, helper, kept
 from tasks.packages import APT, UPDATE
 from tasks.task import task
 from tasks.workstation import Workstation
 
-SECONDS = 30  # until it answers
-NO_SYSTEMD = "the cache needs systemd, which does not run here. Switch it on (in WSL: deploy/full.py does), or choose another machine."
 OTHER = "this is not the machine that the setting cache names ({}). Name that one with --limit, or change the setting."
 WHICH = "more than one machine would become a cache. Name one with --limit, or by the setting cache."
 VENV = f"{APT} install --no-install-recommends python3-venv"
@@ -36,35 +33,20 @@ def python(ws: Workstation) -> Iterator[StringCommand]:
     if not named and len(state.limit_hosts or list(state.inventory)) > 1:
         yield helper.fail(WHICH)
         return
-    mine.forget()
-    if mine.seen is None:
-        yield StringCommand(check.SCRIPT)
-        mine.forget()
-    if mine.seen is not None and not mine.seen["systemd"]:
-        yield helper.fail(NO_SYSTEMD)
+    yield from daemon.looked_at(mine)
 
 
 @task
 def programme(ws: Workstation) -> Iterator[StringCommand]:
     """
-    Ensure that our helper and nginx are there.
+    Ensure that our helper and nginx are there, and pip, which knows where this machine's packages come from.
 
     + ws: the host
     """
     mine = kept.of(ws)
-    if mine.seen is None:
-        return
-    if mine.helped() and mine.seen["nginx"] and mine.seen["venv"]:
-        host.noop("nginx and our helper are there")
-        return
-    yield from nginx.installed({**mine.seen, "openssl": True}, mine.as_root)
-    if not mine.seen["venv"]:  # pip, which knows where this machine's packages come from, comes with it
-        yield mine.as_root(f"{VENV} || {{ {UPDATE}; {VENV}; }}")
-    if not mine.helped():
-        root = QuoteString(mine.root)
-        yield StringCommand("test -d", root, "|| { mkdir -p", root, "&& chmod 700", root, "; }")
-        yield from helper.deliver(helper.path(mine.root), helper.archive(), "600")
-    mine.forget()
+    if mine.seen is not None:
+        pip = [] if mine.seen["venv"] else [mine.as_root(f"{VENV} || {{ {UPDATE}; {VENV}; }}")]
+        yield from daemon.programme(mine, ["nginx"], pip)
 
 
 @task
@@ -75,15 +57,8 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
     + ws: the host
     """
     mine = kept.of(ws)
-    if mine.seen is None:
-        return
-    stale = mine.stale()
-    for text in stale:
-        yield helper.write(text.path, text.content.encode(), text.mode)
-    if stale:
-        mine.forget()
-    else:
-        host.noop("the cache's files are as planned")
+    if mine.seen is not None:
+        yield from daemon.written(mine)
 
 
 @task
@@ -94,19 +69,8 @@ def running(ws: Workstation) -> Iterator[StringCommand]:
     + ws: the host
     """
     mine = kept.of(ws)
-    if mine.seen is None:
-        return
-    unit = mine.seen["unit"] or {}
-    up = unit.get("active") == "active" and not unit.get("needs_reload") and unit.get("enabled") == "enabled"
-    if up and mine.current() and mine.seen["linger"]:
-        host.noop("the cache runs")
-        return
-    if not mine.seen["linger"] or mine.seen["unit"] is None:
-        yield mine.as_root(LINGER)
-    yield StringCommand(f"{SYSTEMCTL} daemon-reload; {SYSTEMCTL} reset-failed {cache.UNIT} 2>/dev/null; true")
-    yield StringCommand(f"{SYSTEMCTL} enable -q {cache.UNIT} && {SYSTEMCTL} restart {cache.UNIT}")
-    yield helper.command(mine.root, "cache-wait", mine.root, str(SECONDS))
-    mine.forget()
+    if mine.seen is not None:
+        yield from daemon.running(mine)
 
 
 @task
@@ -120,9 +84,7 @@ def verified(ws: Workstation) -> Iterator[StringCommand]:
     if mine.seen is None or not ws.host.state.is_executing:
         return
     if mine.stale() or not mine.current():
-        yield helper.fail(
-            "the cache is not as planned yet. Run this again; journalctl --user -u vllm-workstation-cache shows what it says."
-        )
+        yield daemon.not_yet(mine)
         return
     data = ws.host.data
     own = (

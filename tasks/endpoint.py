@@ -2,67 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pyinfra.api import Host, StringCommand
+from pyinfra.api import Host
 
 from facts.gateway import Gateway
 from plan import gateway
-from plan.gateway import Door, Place
+from plan.gateway import Door
 from plan.service import Text
 from plan.settings import Settings
-from tasks import helper
+from tasks.daemon import Daemon
 from tasks.workstation import Workstation, all_known
 
 
-class Part:
-    """Looks once and remembers, until something changes the machine."""
+class Part(Daemon):
+    """A gateway, a workstation's door, or both in one."""
+
+    what, unit, fact, wait = "endpoint", gateway.UNIT, Gateway, "gateway-wait"
+    instead = "give the machine role = other"
 
     def __init__(self, ws: Workstation) -> None:
-        self.ws = ws
-        self._seen: dict[str, Any] | None = None
+        super().__init__(ws)
         self.certificate: str | None = None  # PEM
         data, local = ws.host.data, "127.0.0.1" if ws.name.startswith("@") else ws.name
         self.address: str = (
             ws.settings.door_address or str(data.get("ssh_hostname") or "") or local
         )  # as the gateway knows it
 
-    @property
-    def settings(self) -> Settings:
-        """Of this host."""
-        return self.ws.settings
-
-    @property
-    def seen(self) -> dict[str, Any] | None:
-        """The fact, None where the machine has no python3."""
-        if self._seen is None:
-            names = ["nginx.conf", "gateways.pem", "doors.pem", "doors.json"]
-            files = [*(f"{self.settings.root}/gateway/{name}" for name in names), f"~/{gateway.UNIT_FILE}"]
-            query = json.dumps({"root": self.settings.root, "files": files}, sort_keys=True)
-            self._seen = self.ws.host.get_fact(Gateway, query=query)
-        return self._seen
-
-    def forget(self) -> None:
-        """The machine was changed."""
-        self._seen = None
-
-    @property
-    def place(self) -> Place:
-        """Where its files lie."""
-        seen = self.seen or {}
-        return Place(root=seen["root"], home=seen["home"], uid=seen["uid"])
+    def query(self) -> dict[str, Any]:
+        """What the fact is asked."""
+        names, root = ["nginx.conf", "gateways.pem", "doors.pem", "doors.json"], self.settings.root
+        return {"root": root, "files": [*(f"{root}/gateway/{name}" for name in names), f"~/{gateway.UNIT_FILE}"]}
 
     def names(self) -> list[str]:
         """What clients may call this gateway."""
         seen, own = self.seen or {}, self.settings.gateway_names.replace(",", " ").split()
         return list(dict.fromkeys([*own, self.address, str(seen.get("host")), "localhost", "127.0.0.1"]))
-
-    def as_root(self, *bits: Any) -> StringCommand:
-        """A command for root."""
-        return StringCommand(*bits) if (self.seen or {}).get("uid") == 0 else StringCommand(*bits, _sudo=True)
 
     def tell(self) -> None:
         """Let the others of this run know this machine, now that it has a certificate."""
@@ -85,18 +62,9 @@ class Part:
         kept = {name: told for name, told in known.items() if name in listed and _still(name, gateway.is_gateway)}
         return kept | gateways()
 
-    def stale(self) -> list[Text]:
-        """Those that are not."""
-        found = (self.seen or {})["files"]
-        return [text for text in self.files() if not _same(found.get(text.path), text)]
-
-    def helped(self) -> bool:
-        """Whether our helper is there as we have it."""
-        return bool((self.seen or {}).get("helper") == helper.digest())
-
-
-def _same(seen: Any, text: Text) -> bool:
-    return bool(seen and seen["kind"] == "file" and seen["sha256"] == text.sha256 and seen["mode"] == text.mode)
+    def current(self) -> bool:
+        """Whether it runs what lies there."""
+        return bool((self.seen or {})["current"])
 
 
 _parts: dict[str, Part] = {}

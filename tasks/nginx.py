@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pyinfra.api import StringCommand
@@ -20,12 +20,8 @@ trap 'test ! -d $S || { systemctl unmask --quiet nginx.service; systemctl disabl
 SORRY = "nginx could not be installed. See apt above; then run this again."
 
 
-def installed(seen: dict[str, Any], as_root: Any) -> Iterator[StringCommand]:
-    """Commands that install nginx and openssl where one is missing; a server that was there goes on as it is.
-
-    `seen`: the fact's `nginx` and `openssl`; `as_root`: makes a command root's.
-    """
-    names = [name for name in ("nginx", "openssl") if not seen[name]]
+def installed(names: Sequence[str], as_root: Any) -> Iterator[StringCommand]:
+    """Commands that install these of nginx and openssl; a server that was there goes on as it is. `as_root`: makes a command root's."""
     if not names:
         return
     plain = f"{APT} install --no-install-recommends %(names)s || {{ {UPDATE}; {APT} install --no-install-recommends %(names)s; }}"

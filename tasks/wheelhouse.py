@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand
 
 from plan import cache
 from tasks import helper, kept
-from tasks.gateway import SYSTEMCTL
+from tasks.daemon import SYSTEMCTL
 from tasks.task import task
 from tasks.workstation import Workstation
 
@@ -31,7 +31,7 @@ def carried(ws: Workstation) -> Iterator[StringCommand]:
         host.noop("there is nothing to take from a wheelhouse")
         return
     yield StringCommand(f"{SYSTEMCTL} stop {cache.UNIT} 2>/dev/null; true")  # it reads what it keeps when it starts
-    yield helper.command(mine.root, "wheelhouse-take", mine.root, ws.settings.wheelhouse)
+    yield mine.command("wheelhouse-take", ws.settings.wheelhouse)
     mine.forget()
 
 
@@ -51,7 +51,7 @@ def given(ws: Workstation) -> Iterator[StringCommand]:
         yield helper.fail(NO_CACHE)
         return
     if mine.seen["unfilled"]:
-        yield helper.command(mine.root, "wheelhouse-give", mine.root, ws.settings.wheelhouse)
+        yield mine.command("wheelhouse-give", ws.settings.wheelhouse)
         mine.forget()
     else:
         host.noop("the wheelhouse holds all")

@@ -33,7 +33,7 @@ def end(namespace: str) -> int:
 
 def ip(namespace: str, words: str) -> None:
     """`ip` in a namespace."""
-    subprocess.run(["ip", "-n", namespace, *words.split()], check=True)
+    subprocess.run(["ip", "-n", namespace, *words.split()], check=True, stdout=subprocess.DEVNULL)
 
 
 class Cable:

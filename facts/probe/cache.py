@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 import sys
 from typing import Any, Dict, List
 
-from . import files, service, shell
+from . import daemon
 
 UNIT = "vllm-workstation-cache.service"
 UNIT_FILE = ".config/systemd/user/" + UNIT
@@ -22,10 +21,7 @@ def paths(root: str) -> List[str]:
 
 def digest(root: str) -> str:
     """What tells one state of the files from another (the same as plan/cache.py's)."""
-    told = []
-    for path in paths(root):
-        data = shell.read_bytes(path)
-        told.append([os.path.basename(path), hashlib.sha256(data or b"").hexdigest()])
+    told = [[os.path.basename(path), daemon.digest(path)] for path in paths(root)]
     return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()[:16]
 
 
@@ -65,28 +61,14 @@ def unfilled(root: str, wheelhouse: str) -> bool:
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     """Everything of this subject. `query`: root, wheelhouse."""
-    root = os.path.expanduser(query["root"])
-    try:
-        running = json.loads(shell.read(root + "/cache-server/state/running.json") or "{}")
-    except ValueError:
-        running = {}
-    helper = shell.read_bytes(root + "/lib/helper.pyz")
-    wheelhouse = query.get("wheelhouse") or ""
-    return {
-        "lacking": lacking(root, wheelhouse) if wheelhouse else False,
-        "unfilled": unfilled(root, wheelhouse) if wheelhouse else False,
-        "root": root,
-        "home": os.path.expanduser("~"),
-        "uid": os.geteuid(),
-        "nginx": os.path.exists("/usr/sbin/nginx"),
-        "venv": any(os.path.exists("/usr/lib/python3%s/ensurepip" % end) for end in ("", ".%d" % sys.version_info[1])),
-        "systemd": os.path.isdir("/run/systemd/system"),
-        "helper": hashlib.sha256(helper).hexdigest() if helper else None,
-        "files": files.observe({"files": paths(root)}),
-        "linger": os.path.exists("/var/lib/systemd/linger/" + pwd.getpwuid(os.geteuid()).pw_name),
-        "unit": service.unit(UNIT),
-        "running": running.get("digest") if os.path.exists("/proc/%s" % running.get("pid")) else None,
-    }
+    root, wheelhouse = os.path.expanduser(query["root"]), query.get("wheelhouse") or ""
+    venvs = ("/usr/lib/python3%s/ensurepip" % end for end in ("", ".%d" % sys.version_info[1]))
+    found = daemon.observe(root, UNIT, paths(root))
+    found["venv"] = any(os.path.exists(path) for path in venvs)
+    found["lacking"] = lacking(root, wheelhouse) if wheelhouse else False
+    found["unfilled"] = unfilled(root, wheelhouse) if wheelhouse else False
+    found["running"] = daemon.running(root + "/cache-server").get("digest")
+    return found
 
 
 def main(argv: List[str]) -> None:

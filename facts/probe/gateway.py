@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 import sys
 from typing import Any, Dict, List
 
-from . import files, service, shell
+from . import daemon, shell
 
 UNIT = "vllm-workstation-gateway.service"
 PARTS = (
@@ -25,21 +24,9 @@ PARTS = (
 
 
 def digest(folder: str) -> str:
-    """What tells one state of the files from another (the same as tasks/remote/gateway.py's)."""
-    told = "".join(name + (_digest("%s/%s" % (folder, name))) for name in PARTS)
+    """What tells one state of the files from another."""
+    told = "".join(name + daemon.digest("%s/%s" % (folder, name)) for name in PARTS)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _digest(path: str) -> str:
-    data = shell.read_bytes(path)
-    return hashlib.sha256(data).hexdigest() if data is not None else ""
-
-
-def _load(path: str) -> Any:
-    try:
-        return json.loads(shell.read(path) or "null")
-    except ValueError:
-        return None
 
 
 def keyed(root: str) -> bool:
@@ -64,38 +51,22 @@ def private(path: str) -> bool:
 
 
 def observe(query: Dict[str, Any]) -> Dict[str, Any]:
-    """Everything of this subject. `query`: root."""
+    """Everything of this subject. `query`: root, files."""
     root = os.path.expanduser(query["root"])
     folder = root + "/gateway"
-    told = _load(folder + "/state/running.json")
-    running: Dict[str, Any] = told if isinstance(told, dict) else {}
-    return {
-        "root": root,
-        "home": os.path.expanduser("~"),
-        "uid": os.geteuid(),
-        "host": os.uname().nodename,
-        "nginx": os.path.exists("/usr/sbin/nginx"),
-        "openssl": os.path.exists("/usr/bin/openssl"),
-        "systemd": os.path.isdir("/run/systemd/system"),
-        "helper": _digest(root + "/lib/helper.pyz"),
-        "certificate": shell.read(folder + "/identity.crt"),
-        "identity": private(folder + "/identity.key"),
-        "names": _load(folder + "/server.json"),
-        "clients": clients(folder),
-        "keyed": keyed(root),
-        "gateways": shell.read(folder + "/gateways.pem"),
-        "doors": _load(folder + "/doors.json"),
-        "files": files.observe({"files": query.get("files") or []}),
-        "linger": os.path.exists("/var/lib/systemd/linger/" + pwd.getpwuid(os.geteuid()).pw_name),
-        "unit": service.unit(UNIT),
-        "silent": running.get("silent") or [],
-        "current": alive(running) and running.get("digest") == digest(folder),
-    }
-
-
-def alive(running: Dict[str, Any]) -> bool:
-    """Whether the process that wrote this is there."""
-    return bool(running) and os.path.exists("/proc/%s" % running.get("pid"))
+    running = daemon.running(folder)
+    found = daemon.observe(root, UNIT, query.get("files") or [])
+    found["openssl"] = os.path.exists("/usr/bin/openssl")
+    found["certificate"] = shell.read(folder + "/identity.crt")
+    found["identity"] = private(folder + "/identity.key")
+    found["names"] = daemon.load(folder + "/server.json")
+    found["clients"] = clients(folder)
+    found["keyed"] = keyed(root)
+    found["gateways"] = shell.read(folder + "/gateways.pem")
+    found["doors"] = daemon.load(folder + "/doors.json")
+    found["silent"] = running.get("silent") or []
+    found["current"] = running.get("digest") == digest(folder)
+    return found
 
 
 def main(argv: List[str]) -> None:

@@ -54,7 +54,7 @@ def wait(root: str, seconds: str) -> None:
 
 
 def digest(root: str) -> str:
-    """What tells one state of the files from another (the same as facts/probe/cache.py's)."""
+    """What tells one state of the files from another."""
     return str(common.probe("cache").digest(root))
 
 

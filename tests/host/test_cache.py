@@ -1,9 +1,13 @@
-"""One download for a lab: a cache, and workstations that get everything from it, and manage without it."""
+"""One download for a lab: a cache, and workstations that get everything from it, and manage without it.
+
+VLLM_WORKSTATION_LONG=1: sixteen of them in all, instead of two.
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from tests.host.product import BIG, Run, inventory, run, site
 pytestmark = pytest.mark.host
 SERVER = "/home/ops/.local/share/vllm-workstation/cache-server"
 USERCTL = "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user"
+FURTHER = 15 if os.environ.get("VLLM_WORKSTATION_LONG") else 1  # workstations after the first, set up at once
 FRESH = "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb; mkdir -p /var/lib/apt/lists/partial"
 
 
@@ -35,10 +40,10 @@ class Cached:
         made.ssh(FRESH)
         return made
 
-    def full(self, machine: Host, *options: str, deploy: str = "deploy/full.py") -> Run:
-        """full.py with the setting."""
-        where = inventory(self.lab, self.folder, [machine], "ops", cache=self.cache.address)
-        return run(self.lab, where, deploy, "-y", *options)
+    def full(self, *machines: Host, options: Sequence[str] = ()) -> Run:
+        """full.py with the setting, on all of them at once."""
+        where = inventory(self.lab, self.folder, list(machines), "ops", cache=self.cache.address)
+        return run(self.lab, where, "deploy/full.py", "-y", *options, timeout=2400)
 
     def outside(self, machine: Host, since: float) -> list[str]:
         """What a machine asked of the world."""
@@ -58,7 +63,7 @@ def cached(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache
     assert made.outside(first, since) == []
     first.destroy()
     yield made
-    for name in ("cache", "c1", "c2", "c3", "c4"):
+    for name in ("cache", "poisoned", "alone", *(f"c{number}" for number in range(1, 2 + FURTHER))):
         lab.destroy(name)
 
 
@@ -74,17 +79,19 @@ def test_a_second_run_changes_nothing(cached: Cached) -> None:
     assert (again.code, again.changes) == (0, 0), again.text
 
 
-def test_the_second_workstation_downloads_nothing_from_outside(cached: Cached) -> None:
-    """Neither does it, nor does the cache but for what may have changed; what it gets is the same, and stays."""
-    second, since = cached.workstation("c2"), time.time()
-    done = cached.full(second)
+def test_further_workstations_download_nothing_from_outside(cached: Cached) -> None:
+    """Neither do they, nor does the cache but for what may have changed; what they get is the same, and stays."""
+    others, since = [cached.workstation(f"c{number}") for number in range(2, 2 + FURTHER)], time.time()
+    done = cached.full(*others)
     assert done.code == 0 and "straight from the internet" not in done.text, done.text
-    assert cached.outside(second, since) == []
+    assert [one for other in others for one in cached.outside(other, since)] == []
     assert [one for one in cached.outside(cached.cache, since) if one.endswith((".whl", ".deb", ".safetensors"))] == []
-    again = cached.full(second, "--json")
+    again = cached.full(*others, options=["--json"])
     assert (again.code, again.changes) == (0, 0), again.text
-    plain = run(cached.lab, inventory(cached.lab, cached.folder, [second], "ops"), "deploy/full.py", "-y", "--json")
+    plain = run(cached.lab, inventory(cached.lab, cached.folder, others, "ops"), "deploy/full.py", "-y", "--json")
     assert (plain.code, plain.changes) == (0, 0), plain.text  # the same release with and without a cache
+    for other in others:
+        other.destroy()
 
 
 def test_a_poisoned_cache_is_refused(cached: Cached) -> None:
@@ -99,7 +106,7 @@ def test_a_poisoned_cache_is_refused(cached: Cached) -> None:
         "    if i>0 and len(b)>64 and any(k in d[:i] for k in (b'.whl',b'.deb',b'.safetensors')): f.write(d[:i+4]+bytes(x^1 for x in b))\n"
     )
     cached.cache.ssh(f"cat >/tmp/poison.py <<'END'\n{poison}END\npython3 /tmp/poison.py {SERVER}/data")
-    third, since = cached.workstation("c3"), time.time()
+    third, since = cached.workstation("poisoned"), time.time()
     done = cached.full(third)
     assert done.code == 0, done.text
     assert "straight from the internet" in done.text
@@ -107,14 +114,14 @@ def test_a_poisoned_cache_is_refused(cached: Cached) -> None:
     assert any("huggingface.co" in one for one in asked) and any(
         "developer.download.nvidia.com" in one for one in asked
     )
-    again = cached.full(third, "--json")
+    again = cached.full(third, options=["--json"])
     assert (again.code, again.changes) == (0, 0), again.text
 
 
 def test_without_the_cache_it_works_too(cached: Cached) -> None:
     """The cache is off: that is said, and everything comes straight; /etc/apt names no cache."""
     cached.cache.ssh(f"{USERCTL} stop vllm-workstation-cache", user="ops")
-    fourth = cached.workstation("c4")
+    fourth = cached.workstation("alone")
     done = cached.full(fourth)
     assert done.code == 0 and "does not answer" in done.text, done.text
     assert fourth.ssh(f"grep -r {cached.cache.address} /etc/apt", check=False).stdout == ""

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from tests.host.lab import Host, Lab
-from tests.host.product import BIG, PROJECT, PYINFRA, chat, inventory, run
+from tests.host.product import BIG, PROJECT, PYINFRA, chat, inventory, run, site
 
 pytestmark = pytest.mark.host
 COUNT = int(os.environ.get("LAB_HOSTS", "16"))
 ROOT = "/home/ops/.local/share/vllm-workstation"
 STOP = "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user stop vllm-workstation"
+DROP_IN = "/home/ops/.config/systemd/user/vllm-workstation.service.d/fail.conf"
+FAILS = "[Service]\nExecStartPre=/bin/false\n"
 LIMIT = 560  # seconds for one run over all
 
 
@@ -62,6 +64,12 @@ def server(host: Host) -> str:
     """What the host says of its server."""
     words = "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show vllm-workstation -P ActiveState"
     return host.ssh(words, user="ops", check=False).stdout.strip()
+
+
+def effort(host: Host) -> str | None:
+    """The reasoning effort that its server uses for clients that name none."""
+    found = re.search(r'REASONING_EFFORT="?(\w+)', host.read(f"{ROOT}/service/environment"))
+    return found[1] if found else None
 
 
 def test_a_run_that_changes_nothing(many: Many) -> None:
@@ -117,8 +125,7 @@ def test_one_dies_and_one_is_away(many: Many) -> None:
 def test_a_canary_stops_the_rollout(many: Many) -> None:
     """Its start fails: no other host is touched. Once it is mended, the others follow in waves."""
     canary, *others = many.hosts
-    drop_in = "/home/ops/.config/systemd/user/vllm-workstation.service.d/fail.conf"
-    canary.write(drop_in, "[Service]\nExecStartPre=/bin/false\n")
+    canary.write(DROP_IN, FAILS)
     for host in many.hosts:
         host.ssh(STOP, user="ops")
     waves = ["-y", "--data", "canary=1", "--data", f"wave={max(1, len(others) // 2)}"]
@@ -128,13 +135,54 @@ def test_a_canary_stops_the_rollout(many: Many) -> None:
     assert set(states.values()) == {"HELD"}, held.text
     assert f"not begun: the canary {canary.name} failed" in held.text
     assert {server(host) for host in others} == {"inactive"}
-    canary.ssh(f"rm {drop_in}")
+    canary.ssh(f"rm {DROP_IN}")
     done = run(many.lab, many.where, "deploy/full.py", *waves, timeout=LIMIT)
     assert done.code == 0 and set(many.states().values()) == {"changed"}, done.text
     begun = re.findall(r"\[(m\d+)\]\s+Start the server and hear it answer", done.text)
     assert begun[0] == canary.name and set(begun) == {host.name for host in many.hosts}
     first, second = ({host.name for host in half} for half in (others[: len(others) // 2], others[len(others) // 2 :]))
     assert set(begun[1 : 1 + len(first)]) == first and set(begun[1 + len(first) :]) == second, begun
+
+
+def test_a_wave_of_which_too_many_fail_is_the_last(many: Many) -> None:
+    """Two of the first four fail, which is more than a third: the other machines are not begun. With max_failed = 0.5 they are."""
+    wave, others = many.hosts[:4], many.hosts[4:]
+    for host in many.hosts:
+        host.ssh(STOP, user="ops")
+    for host in wave[:2]:
+        host.write(DROP_IN, FAILS)
+    few = run(many.lab, many.where, "deploy/full.py", "-y", "--data", "wave=4", timeout=LIMIT)
+    assert few.code == 1 and [many.states()[host.name] for host in wave] == ["FAILED", "FAILED", "changed", "changed"], few.text
+    assert {many.states()[host.name] for host in others} == {"HELD"}, few.text
+    assert {server(host) for host in others} == {"inactive"}
+    more = ["-y", "--data", "wave=4", "--data", "max_failed=0.5"]
+    done = run(many.lab, many.where, "deploy/full.py", *more, timeout=LIMIT)
+    assert done.code == 1 and {many.states()[host.name] for host in others} == {"changed"}, done.text
+    for host in wave[:2]:
+        host.ssh(f"rm {DROP_IN}")
+    assert run(many.lab, many.where, "deploy/full.py", "-y", timeout=LIMIT).code == 0
+
+
+def test_a_group_has_settings_of_its_own(many: Many) -> None:
+    """group_data/<group>.py, and a machine's own over it: only those whose settings changed are touched."""
+    mine, *rest = many.hosts
+    data = {host.name: {**many.lab.inventory_data(host, "ops"), **site(many.lab)} for host in many.hosts}
+    data[mine.name]["reasoning_effort"] = "high"
+    groups = {"quick": [*rest[:2], mine], "others": rest[2:]}
+    text = [f"{name} = {[(host.name, data[host.name]) for host in hosts]!r}\n" for name, hosts in groups.items()]
+    where = many.folder / "groups.py"
+    where.write_text("".join(text))
+    (many.folder / "group_data").mkdir()
+    (many.folder / "group_data" / "quick.py").write_text("reasoning_effort = 'low'\n")
+    folders = ["--group-data", str(many.folder / "group_data"), "--group-data", str(PROJECT / "group_data")]
+    words = ["-y", *folders, "--data", f"report={many.folder / 'out'}"]
+    done = run(many.lab, where, "deploy/full.py", *words, timeout=LIMIT)
+    states = many.states()
+    assert done.code == 0 and {states.pop(host.name) for host in groups["quick"]} == {"changed"}, done.text
+    assert set(states.values()) == {"unchanged"}, done.text
+    efforts = [effort(host) for host in (mine, rest[0], rest[-1])]
+    assert efforts == ["high", "low", None]
+    assert run(many.lab, many.where, "deploy/full.py", "-y", timeout=LIMIT).code == 0
 
 
 def test_a_slow_host_delays_only_itself(many: Many) -> None:

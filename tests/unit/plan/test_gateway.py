@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plan import gateway
-from plan.gateway import Door, Place
+from plan.gateway import Door
+from plan.place import Place
 from plan.settings import Settings
 
 PLACE = Place(root="/home/ops/.local/share/vllm-workstation", home="/home/ops", uid=1000)

@@ -10,16 +10,16 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from plan import gateway
-from plan.gateway import Door, Place
+from plan.gateway import Door
+from plan.place import Place
 from plan.settings import Settings
 from tasks import helper
+from tests.unit.tasks import answering
 
 NGINX = Path("/usr/sbin/nginx")
 
@@ -39,27 +39,8 @@ class Server:
         self.name, self.asked = name, []  # type: str, list[tuple[str, str, str]]
         self.talks: list[socket.socket] = []
         self.plain()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                """Nothing."""
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            do_POST = do_GET
-
-            def setup(self) -> None:
-                super().setup()
-                outer.talks.append(self.connection)
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.http.daemon_threads = True
+        self.http = answering.serve(self.answer, port, self.talks)
         self.port = self.http.server_address[1]
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def plain(self) -> None:
         """Well, quick, and nothing asked yet. `delay`, `pause`: seconds before an answer and after each chunk."""

@@ -7,24 +7,22 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plan import cache as planned
-from plan.gateway import Place
+from plan.place import Place
 from plan.settings import Settings
 from tasks.remote import cache, lan
-from tests.unit.tasks import remote
+from tests.unit.tasks import answering, remote
 from tests.unit.tasks.endpoints import NGINX, free_port
 
 pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed here")
@@ -40,23 +38,8 @@ class World:
         self.asked: Counter[str] = Counter()
         self.headers: list[Headers] = []
         self.signature = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                """Nothing."""
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            do_HEAD = do_GET
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = answering.serve(self.answer)
         self.site = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def answer(self, request: Any) -> None:
         """A page, a file, or the way to one."""

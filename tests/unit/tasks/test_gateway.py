@@ -8,7 +8,6 @@ import ssl
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from plan.gateway import PATHS
 from tests.unit.tasks.endpoints import NGINX, Lab, error
 
 pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed here")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(tmp_path_factory.mktemp("endpoint"))
-    yield lab
-    lab.close()
 
 
 @pytest.fixture

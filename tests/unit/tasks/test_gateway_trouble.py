@@ -22,13 +22,6 @@ from tests.unit.tasks.endpoints import NGINX, Lab, Server, error
 pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed here")
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(tmp_path_factory.mktemp("trouble"))
-    yield lab
-    lab.close()
-
-
 @pytest.fixture
 def lab(shared: Lab) -> Lab:
     """All well, nothing asked yet, no other machine known."""
