@@ -8,7 +8,7 @@ from typing import Any
 
 from plan import hosts_csv, hosts_ini, hosts_yaml
 from plan.hosts_common import Groups, HostsError, Sealed, place
-from plan.settings import FOREIGN_PREFIXES, Settings, SettingsError, read
+from plan.settings import FOREIGN_PREFIXES, Settings, SettingsError, one
 
 READERS: dict[str, Callable[[str], Groups]] = {
     ".csv": hosts_csv.read, ".yaml": hosts_yaml.read, ".yml": hosts_yaml.read, ".ini": hosts_ini.read, "": hosts_ini.read,
@@ -31,7 +31,7 @@ def groups(text: str, suffix: str) -> Groups:
     """
     if suffix not in READERS:
         raise HostsError(f"a list of hosts ends in .csv, .yaml, .yml or .ini, not {suffix}. Rename it.")
-    found = READERS[suffix](text)
+    found = READERS[suffix](text.lstrip("\ufeff"))  # which Windows puts before a text
     if not any(found.values()):
         raise HostsError("there is no host in it. Write one a line.")
     return {group: [(host, typed(host, data)) for host, data in hosts] for group, hosts in found.items()}
@@ -49,7 +49,7 @@ def _value(host: str, key: str, value: Any) -> Any:
     if key.startswith("ssh_"):
         return _of_ssh(where, key, value)
     if key.startswith("_"):  # pyinfra's own arguments, such as _sudo
-        return next((one for one in _readings(value) if isinstance(one, bool)), value)
+        return next((reading for reading in _readings(value) if isinstance(reading, bool)), value)
     if key.startswith(FOREIGN_PREFIXES):
         return str(value) if isinstance(value, str) else value
     if key not in Settings.model_fields:
@@ -58,7 +58,7 @@ def _value(host: str, key: str, value: Any) -> Any:
     words = ""
     for candidate in _readings(value):
         try:
-            read({key: candidate})
+            one(key, candidate)  # what settings may be together is seen where all of a host's are known
         except SettingsError as error:
             words = words or str(error)
         else:

@@ -9,12 +9,15 @@ import re
 from plan.hosts_common import DEFAULT, Groups, HostsError, Lab, Text
 
 HOST, GROUP = ("host", "name", "hostname"), ("group", "groups")
+SEPARATOR = re.compile(r"sep=(.)\s*")  # a first line that tells a spreadsheet what stands between the columns
 Row = tuple[int, list[str]]  # its line in the file, and its cells
 
 
 def read(text: str) -> Groups:
     """Groups of a CSV with a header: `host`, `group` (several apart by spaces or ;), settings, ssh_… and x_… columns. Raises HostsError."""
     lines = [(number, row) for number, row in _rows(text) if any(row) and not row[0].startswith("#")]
+    if lines and lines[0][1][0].startswith("sep="):
+        lines = lines[1:]
     if not lines:
         return {}
     (first, header), *rest = lines
@@ -33,7 +36,7 @@ def read(text: str) -> Groups:
 
 
 def _rows(text: str) -> list[Row]:
-    rows, found = csv.reader(io.StringIO(text.lstrip("\ufeff")), _dialect(text), strict=True), []
+    rows, found = csv.reader(io.StringIO(text), _dialect(text), strict=True), []
     try:
         for row in rows:
             found.append((rows.line_num, [cell.strip() for cell in row]))
@@ -56,8 +59,9 @@ def _row(lab: Lab, names: list[str], row: list[str], number: int) -> None:
 
 def _dialect(text: str) -> type[csv.Dialect]:
     """Commas, or what a spreadsheet of another country writes."""
-    first = text.lstrip("\ufeff").partition("\n")[0]
-    chosen = max(",;\t", key=first.count)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    first = lines[0] if lines else ""
+    chosen = told.group(1) if (told := SEPARATOR.fullmatch(first)) else max(",;\t", key=first.count)
 
     class Dialect(csv.excel):
         delimiter = chosen

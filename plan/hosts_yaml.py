@@ -59,8 +59,8 @@ def read(text: str) -> Groups:
         return hosts_ansible.read(found)
     lab = Lab()
     for group, hosts in found.items():
-        for number, entry in enumerate(_listed(group, hosts), 1):
-            _entry(lab, str(group), entry, f"{group}, entry {number}")
+        for number, (host, entry) in enumerate(_listed(group, hosts), 1):
+            _entry(lab, str(group), host, entry, f"{group}, entry {number}")
     return lab.groups()
 
 
@@ -70,25 +70,37 @@ def _words(error: yaml.YAMLError) -> str:
     return where + (getattr(error, "problem", None) or "this is no YAML")
 
 
-def _listed(group: str, hosts: Any) -> list[Any]:
+def _listed(group: str, hosts: Any) -> list[tuple[str, Any]]:
+    """Entries, each with the name that stands before it; "" where it is in the entry."""
     if isinstance(hosts, dict):  # {pc-01: {port: 8001}, pc-02:}
-        return [
-            {"host": host, **(data or {})} if isinstance(data, dict | None) else data for host, data in hosts.items()
-        ]
+        return [(str(host), {} if data is None else data) for host, data in hosts.items()]
     if not isinstance(hosts, list):
         raise HostsError(f"{group}: this is no list of hosts. Write - host: pc-01 under it.")
-    return hosts
+    return [("", entry) for entry in hosts]
 
 
-def _entry(lab: Lab, group: str, entry: Any, where: str) -> None:
+def _entry(lab: Lab, group: str, host: str, entry: Any, where: str) -> None:
     data = {"host": entry} if isinstance(entry, str) else entry
-    host = data.get("host", data.get("name")) if isinstance(data, dict) else None
-    if not isinstance(host, str) or isinstance(host, Sealed):
-        raise HostsError(f"{where}: {entry!r} is no host. Write its name, or host: NAME with its settings.")
-    rest = {str(key): value for key, value in data.items() if key not in ("host", "name", "group", "groups")}
+    if host and not isinstance(data, dict):
+        raise HostsError(f"{where}: {host} is followed by {data!r}. Write its settings under it, as port: 8001.")
+    if not host:
+        host, data = _taken(data, where)
+    rest = {str(key): value for key, value in data.items() if key not in ("group", "groups")}
     more = data.get("groups") or data.get("group") or []
     named = re.split(r"[\s;|,]+", more.strip()) if isinstance(more, str) else more
     if not isinstance(named, list):
         raise HostsError(f"{where}: groups is no list. Write groups: [{DEFAULT}].")
     for name in dict.fromkeys([group, *map(str, named)]):
-        lab.add(name, str(host), rest, where)
+        lab.add(name, host, rest, where)
+
+
+def _taken(data: Any, where: str) -> tuple[str, dict[Any, Any]]:
+    """A host's name out of its entry, and what else stands there."""
+    named = [key for key in ("host", "name") if isinstance(data, dict) and key in data]
+    if len(named) > 1:
+        raise HostsError(
+            f"{where}: both host and name are the machine's name here. Keep one; the setting host goes under NAME: {{host: …}}."
+        )
+    if not named or not isinstance(data[named[0]], str) or isinstance(data[named[0]], Sealed):
+        raise HostsError(f"{where}: {data!r} is no host. Write its name, or host: NAME with its settings.")
+    return str(data[named[0]]), {key: value for key, value in data.items() if key != named[0]}

@@ -177,6 +177,14 @@ def read(data: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def one(key: str, value: Any) -> None:
+    """Check one setting by itself. Raises SettingsError."""
+    try:
+        Settings.model_validate({key: value})
+    except ValidationError:
+        raise SettingsError(_explain(key, value)) from None
+
+
 def _explain(key: str, value: Any) -> str:
     fields = Settings.model_fields
     if key not in fields:

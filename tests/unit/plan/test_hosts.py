@@ -78,6 +78,32 @@ def test_yaml() -> None:
     assert hosts.groups("- pc-01", ".yml") == {"lab": [("pc-01", {})]}
 
 
+def test_the_setting_host_is_no_machine() -> None:
+    """Else the computer that runs this would be set up in its place."""
+    assert hosts.groups("lab: {pc-01: {host: 0.0.0.0}, pc-02: }", ".yaml") == {"lab": [("pc-01", {"host": "0.0.0.0"}), ("pc-02", {})]}
+    both = "- {name: pc-01, host: 0.0.0.0}"
+    with pytest.raises(HostsError, match="lab, entry 1: both host and name are the machine's name here"):
+        hosts.groups(both, ".yaml")
+    with pytest.raises(HostsError, match="pc-01: unknown column or key name"):
+        hosts.groups("lab: {pc-01: {name: alice}}", ".yaml")
+
+
+def test_settings_that_belong_together_are_read_one_by_one() -> None:
+    """Each alone would be refused; the other may stand elsewhere."""
+    found = hosts.groups("host,gateway_certificate,gateway_certificate_key,port,door_port\ngw,/a.crt,/a.key,8444,8445\n", ".csv")
+    settings = {"gateway_certificate": "/a.crt", "gateway_certificate_key": "/a.key", "port": 8444, "door_port": 8445}
+    assert found == {"lab": [("gw", settings)]}
+    assert hosts.groups("- {host: a, require_api_key: false}", ".yml") == {"lab": [("a", {"require_api_key": False})]}
+
+
+def test_what_windows_and_its_spreadsheet_write() -> None:
+    assert hosts.groups("\ufeff[lab]\na\n", ".ini") == hosts.groups("\ufeff- a\n", ".yaml") == {"lab": [("a", {})]}
+    row = {"lab": [("a", {"port": 8001})]}
+    assert hosts.groups("\ufeffsep=;\nhost;port\na;8001\n", ".csv") == row
+    assert hosts.groups("# the lab, all of it\nhost;port\na;8001\n", ".csv") == row
+    assert hosts.groups("sep=|\nhost|port\na|8001\n", ".csv") == row
+
+
 def test_ansible_ini() -> None:
     found = hosts.groups(INI, ".ini")
     assert set(found) == {"lab", "pcs", "gpu_servers", "here"}
