@@ -130,7 +130,7 @@ def endpoint() -> None:
         ws.verified, ws.idle = "left alone: role = other", True
         return
     ws.needed = ws.settings.role in ("gateway", "both")
-    steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint")
+    steps.run(ws, ENDPOINT_FIRST, "Make certificates for the endpoint", waves=False)
     steps.run(ws, ENDPOINT, "Set up the endpoint")
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Ended = Literal["well", "failed", "unreachable", "held"]
 
 
-def waves(hosts: Mapping[str, Sequence[str]], canary: int | str, wave: int) -> list[list[str]]:
+class Order(NamedTuple):
+    """Hosts by wave. `canaries`: whether the first wave is one of canaries."""
+
+    waves: list[list[str]]
+    canaries: bool
+
+
+def waves(hosts: Mapping[str, Sequence[str]], canary: int | str, wave: int) -> Order:
     """Hosts (name: its groups, in the inventory's order) in the waves that they are changed in.
 
     `canary`: so many of the first hosts, or those of a group, are a wave of their own; `wave`: hosts at a time, 0 all.
@@ -17,7 +24,8 @@ def waves(hosts: Mapping[str, Sequence[str]], canary: int | str, wave: int) -> l
     first = names[:canary] if isinstance(canary, int) else [name for name in names if canary in hosts[name]]
     rest = [name for name in names if name not in first]
     size = wave or len(rest) or 1
-    return [part for part in (first, *(rest[at : at + size] for at in range(0, len(rest), size))) if part]
+    parts = [first, *(rest[at : at + size] for at in range(0, len(rest), size))]
+    return Order([part for part in parts if part], bool(first))
 
 
 def stopped(wave: Mapping[str, Ended], canaries: bool, max_failed: float) -> str | None:

@@ -30,8 +30,9 @@ class Rollout:
         return next(number for number, wave in enumerate(self.waves) if name in wave)
 
     def end(self, name: str, how: Ended) -> None:
-        """A host has ended."""
-        self.ended.setdefault(name, how)
+        """A host has ended; a failure is never taken back."""
+        if self.ended.get(name) != "failed":
+            self.ended[name] = how
         self.change.set()
 
     def turn(self, name: str) -> str | None:
@@ -85,7 +86,9 @@ def _rollout(ws: Workstation) -> Rollout:
         hosts = {host.name: list(host.groups) for host in ws.host.state.inventory if host.name in busy}
         settings = ws.settings
         found = rollout.waves(hosts, settings.canary, settings.wave)
-        _running.append(Rollout(found, bool(settings.canary), settings.max_failed))
+        if settings.canary and not found.canaries:
+            logger.info(f"no host of the group {settings.canary} is changed in this run: the first wave is one as any other")
+        _running.append(Rollout(found.waves, found.canaries, settings.max_failed))
     return _running[0]
 
 
@@ -104,9 +107,12 @@ def turn(ws: Workstation) -> str | None:
 
 
 def ended(host: Host, well: bool) -> None:
-    """A host has done its steps, or failed in one."""
+    """A host has done an operation, or failed in one; with the last one it has ended."""
     ws = all_known().get(host.name)
     if ws is None or not (ws.settings.canary or ws.settings.wave):
+        return
+    ws.operations -= 1
+    if well and ws.operations > 0 and not ws.held:
         return
     how: Ended = "held" if ws.held else "well" if well else "unreachable" if ws.unreachable else "failed"
     _rollout(ws).end(host.name, how)

@@ -66,12 +66,12 @@ def entered(ws: Workstation, name: str) -> None:
     ws.step = name
 
 
-def _whole(ws: Workstation, steps: Sequence[Step]) -> Iterator[StringCommand]:
+def _whole(ws: Workstation, steps: Sequence[Step], waves: bool) -> Iterator[StringCommand]:
     ws.begin()
     try:
         if not ws.host.state.is_executing and cost.asked():
             cost.look(ws, [task for _, task in steps])
-        if rollout.waits(ws) and _would_change(ws, steps):
+        if waves and rollout.waits(ws) and _would_change(ws, steps):
             if reason := rollout.turn(ws):
                 ws.held = reason
                 current.noop(reason)
@@ -117,6 +117,10 @@ _decorate: Any = operation()
 _operation = _decorate(_whole)
 
 
-def run(ws: Workstation, steps: Sequence[Step], name: str) -> None:
-    """Do these steps in order on one host; a host that fails in one does none of the others."""
-    _operation(ws, steps, name=name)
+def run(ws: Workstation, steps: Sequence[Step], name: str, waves: bool = True) -> None:
+    """Do these steps in order on one host; a host that fails in one does none of the others.
+
+    `waves`: where the lab is changed in waves; False for what all hosts need before the first wave begins.
+    """
+    ws.operations += 1
+    _operation(ws, steps, waves, name=name)

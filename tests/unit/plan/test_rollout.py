@@ -22,14 +22,19 @@ CASES = [
 
 @pytest.mark.parametrize(("canary", "wave", "expected"), CASES)
 def test_waves(canary: int | str, wave: int, expected: list[list[str]]) -> None:
-    assert waves(LAB, canary, wave) == expected
+    assert waves(LAB, canary, wave) == (expected, bool(canary))
 
 
 @given(st.lists(st.text(min_size=1, max_size=3), unique=True, max_size=40), st.integers(0, 50), st.integers(0, 50))
 def test_every_host_is_in_one_wave(names: list[str], canary: int, wave: int) -> None:
-    found = waves({name: [] for name in names}, canary, wave)
+    found = waves({name: [] for name in names}, canary, wave).waves
     assert [name for part in found for name in part] == names and all(found)
     assert all(len(part) <= wave for part in found[1:] if wave)
+
+
+def test_a_group_without_hosts_makes_no_canaries() -> None:
+    """A run for some of the lab: its first wave is one as any other."""
+    assert waves(LAB, "away", 2) == ([["a", "b"], ["c", "d"], ["e"]], False)
 
 
 STOPS: list[tuple[dict[str, Ended], bool, float, str | None]] = [

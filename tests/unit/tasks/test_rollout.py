@@ -54,18 +54,34 @@ def test_a_share_that_fails_holds_the_next_wave() -> None:
     assert "1 of 2 hosts failed" in waiting["d"].get(timeout=1)
 
 
-def test_how_a_host_ended_is_remembered_once() -> None:
+def test_a_failure_is_never_taken_back() -> None:
     running = Rollout(WAVES, True, 0.34)
-    running.end("a", "well")
     running.end("a", "failed")
-    assert running.turn("b") is None
+    running.end("a", "well")
+    assert running.turn("b") == "the canary a failed"
+
+
+@pytest.mark.parametrize(("second", "reason"), [(True, None), (False, "the canary a failed")])
+def test_a_host_ends_with_its_last_operation(monkeypatch: pytest.MonkeyPatch, second: bool, reason: str | None) -> None:
+    """deploy/gateway.py has two: the first alone says nothing about the canary."""
+    running, one = Rollout(WAVES, True, 0.34), ws("a", canary=1)
+    one.operations = 2
+    monkeypatch.setattr(workstation, "_known", {"a": one})
+    monkeypatch.setattr(rollout, "_running", [running])
+    waiting = turns(running, "b")["b"]
+    rollout.ended(one.host, True)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    rollout.ended(one.host, second)
+    assert waiting.get(timeout=1) == reason
 
 
 def ws(name: str, **settings: Any) -> Any:
     state = SimpleNamespace(inventory=[], is_host_in_limit=lambda _: True, config=SimpleNamespace(PARALLEL=10))
     host = SimpleNamespace(name=name, groups=["lab", "all"], state=state)
     state.inventory.append(host)
-    return SimpleNamespace(host=host, settings=Settings(**settings), __str__=lambda: name)
+    more = {"operations": 1, "held": None, "unreachable": None, "__str__": lambda: name}
+    return SimpleNamespace(host=host, settings=Settings(**settings), **more)
 
 
 def test_a_lab_has_one_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
