@@ -45,6 +45,7 @@ class Server:
     def plain(self) -> None:
         """Well, quick, and nothing asked yet. `delay`, `pause`: seconds before an answer and after each chunk."""
         self.healthy, self.breaks, self.chunks, self.pause, self.delay = True, False, 1, 0.0, 0.0
+        self.told: dict[str, str] = {}  # headers of the last request
         self.asked.clear()
 
     def answer(self, request: Any) -> None:
@@ -55,6 +56,7 @@ class Server:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
+        self.told = dict(request.headers)
         self.asked.append((request.command, request.path, request.headers.get("Authorization", "")))
         if self.breaks:
             request.close_connection = True

@@ -78,6 +78,26 @@ def test_each_key_stays_where_it_belongs(lab: Lab) -> None:
         assert stat.S_IMODE((machine.root / "gateway").stat().st_mode) == 0o700
 
 
+def test_connections_within_the_lab_are_kept(lab: Lab) -> None:
+    """Else each question costs two more TLS handshakes."""
+    talks = {name: len(server.talks) for name, server in lab.servers.items()}
+    since = {name: established(pc.settings.door_port) for name, pc in lab.pcs.items()}
+    for _ in range(8):
+        assert lab.ask()[0] == 200
+    for name, server in lab.servers.items():
+        assert server.told["Host"] == "vllm-workstation" and "Connection" not in server.told
+        new = established(lab.pcs[name].settings.door_port) - since[name]
+        assert len(server.asked) == 4 and len(new) <= 2 and established(lab.pcs[name].settings.door_port), new
+        asked = [talk for talk in server.talks[talks[name] :]]
+        assert len(asked) < 4, asked
+
+
+def established(port: int) -> set[str]:
+    """Connections to a port of this machine, by where they come from."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[2].endswith(f":{port:04X}") and row[3] == "01"}
+
+
 def test_what_is_too_large_is_refused(lab: Lab) -> None:
     status, text = lab.ask(body=b"x" * (21 << 20))
     assert status == 413 and "20 MiB" in error(text)
