@@ -31,7 +31,7 @@ def by_cache(ws: Workstation, script: str | StringCommand) -> StringCommand:
     """Root's commands with apt-get in them, which then asks the lab's cache; where that is away or does not do, without it."""
     if not ws.cache:
         return StringCommand(script)
-    ready = rooted.program("aptcache", THROUGH, ws.cache)
+    ready = rooted.program("aptcache", THROUGH, ws.cache, *(["old"] if ws.settings.wheelhouse else []))
     say = f"echo 'not through the cache {ws.cache}: straight from the internet' >&2"
     return StringCommand(
         "if", ready, f"; then ( export APT_CONFIG={THROUGH}/apt.conf;", script, f"\n) || {{ {say};", script, "\n}; else", script, "\nfi"

@@ -25,8 +25,11 @@ LOADER = "import sys,types\np=types.ModuleType('act');p.__path__=[];sys.modules[
 
 
 def main(argv: List[str]) -> None:
-    """`FOLDER HOST:PORT`: make FOLDER/apt.conf. Ends with status 1 where the cache is away; says so."""
-    folder, cache = argv
+    """`FOLDER HOST:PORT [old]`: make FOLDER/apt.conf. Ends with status 1 where the cache is away; says so.
+
+    `old`: the lab has no internet, and lists of packages are as old as its wheelhouse. The cache itself cannot say so.
+    """
+    (folder, cache), old = argv[:2], argv[2:]
     found, why = lan.find(cache)
     if found is None:
         lan.say(why)
@@ -45,8 +48,8 @@ def main(argv: List[str]) -> None:
             _write(path, SHIM % (folder + "/code.py", folder + "/code.py"), 0o755)
         elif not os.path.lexists(path):
             os.symlink("%s/%s" % (METHODS, name), path)
-    old = 'Acquire::Check-Valid-Until "false";\n' if found.offline else ""  # lists of a wheelhouse are as old as it is
-    _write(folder + "/apt.conf", 'Dir::Bin::Methods "%s/methods";\n%s' % (folder, old), 0o644)
+    any_age = 'Acquire::Check-Valid-Until "false";\n' if old else ""
+    _write(folder + "/apt.conf", 'Dir::Bin::Methods "%s/methods";\n%s' % (folder, any_age), 0o644)
 
 
 def _code(sources: Dict[str, str]) -> str:

@@ -19,9 +19,8 @@ T = TypeVar("T")
 class Lan:
     """A cache that answers. `sites`: origins that it fetches; `below`: https names that end so."""
 
-    def __init__(self, base: str, sites: List[str], below: List[str], offline: bool = False) -> None:
+    def __init__(self, base: str, sites: List[str], below: List[str]) -> None:
         self.base, self.sites, self.below = base, set(sites), tuple("." + end for end in below)
-        self.offline = offline  # it keeps what it was given, and asks nobody
 
     def has(self, scheme: str, name: str) -> bool:
         """Whether it fetches from there."""
@@ -70,9 +69,7 @@ def find(cache: str) -> Tuple[Optional[Lan], str]:
     try:
         with opener.open(base + "/cache.json", timeout=SECONDS) as answer:
             told: Dict[str, Any] = json.loads(answer.read(1 << 20).decode())
-        return Lan(
-            base, [str(one) for one in told["sites"]], [str(one) for one in told["below"]], bool(told.get("offline"))
-        ), ""
+        return Lan(base, [str(one) for one in told["sites"]], [str(one) for one in told["below"]]), ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         return None, "the cache %s does not answer (%s)" % (cache, getattr(error, "reason", None) or error)
 

@@ -22,7 +22,8 @@ def fetch(root: str, order: Dict[str, Any]) -> None:
     os.environ.update({"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "60")  # seconds without a byte: a cache may be waiting for a piece itself
     if order.get("cache"):
-        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), order["cache"].rpartition(":")[0]]))
+        for key in ("NO_PROXY", "no_proxy"):  # requests reads the small one first
+            os.environ[key] = ",".join(filter(None, [os.environ.get(key, ""), order["cache"].rpartition(":")[0]]))
     os.environ.pop("HF_HUB_OFFLINE", None)
     if os.path.exists(common.CA_BUNDLE):
         os.environ.setdefault("SSL_CERT_FILE", common.CA_BUNDLE)
@@ -47,19 +48,26 @@ def fetch(root: str, order: Dict[str, Any]) -> None:
 
 
 def listing(order: Dict[str, Any]) -> Tuple[Files, str]:
-    """Names, sizes and digests: the pinned ones, else what the hub says of that revision (root files that vLLM loads)."""
+    """Names, sizes and digests: the pinned ones, else what the hub says of that revision (root files that vLLM loads).
+
+    The hub itself says it, over TLS: a lab's cache is not believed, but in a lab that has nothing else (`offline`).
+    """
     if order["files"]:
         return {name: (size, digest) for name, (size, digest) in order["files"].items()}, order["revision"]
-    info = lan.attempt(order.get("cache", ""), lambda found: _info(_by(order, found)), (common.Failure,))
+    info = lan.attempt(order.get("cache", "") if order.get("offline") else "", lambda found: _info(_by(order, found)), (common.Failure,))
     files: Files = {}
     for file in info.siblings or []:
         if "/" not in file.rfilename and file.rfilename.endswith(WANTED):
-            lfs: Any = file.lfs
-            files[file.rfilename] = (
-                int(file.size or 0),
-                (lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256) if lfs else None,
-            )
+            files[file.rfilename] = (int(file.size or 0), _told(file))
     return files, str(info.sha)
+
+
+def _told(file: Any) -> Optional[str]:
+    """sha256 of a large file; of a small one git's name for it, which is a sha1."""
+    lfs: Any = file.lfs
+    if not lfs:
+        return str(file.blob_id) if file.blob_id else None
+    return str(lfs.get("sha256") if isinstance(lfs, dict) else lfs.sha256)
 
 
 def _info(order: Dict[str, Any]) -> Any:
@@ -150,10 +158,21 @@ def _discard(directory: str, name: str) -> None:
 
 
 def check(path: str, size: int, digest: Optional[str]) -> bool:
-    """Whether a file has this size and, where one is known, this sha256."""
+    """Whether a file has this size and, where one is known, this sha256 (64 digits) or this name in git (40)."""
     if os.path.getsize(path) != size:
         return False
-    return digest is None or sha256(path) == digest
+    return digest is None or (blob(path) if _git(digest) else sha256(path)) == digest
+
+
+def _git(digest: str) -> bool:
+    return len(digest) == 40
+
+
+def blob(path: str) -> str:
+    """What git calls a file with these bytes."""
+    with open(path, "rb") as file:
+        data = file.read()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def sha256(path: str) -> str:
@@ -168,7 +187,7 @@ def sha256(path: str) -> str:
 def record(path: str, digest: Optional[str] = None) -> Dict[str, Any]:
     """What is compared later; small files, whose sha256 the hub does not tell, are digested here."""
     info = os.stat(path)
-    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "sha256": digest or sha256(path)}
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "sha256": digest if digest and not _git(digest) else sha256(path)}
 
 
 def _bytes(directory: str) -> int:

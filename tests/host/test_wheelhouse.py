@@ -45,7 +45,7 @@ def test_a_lab_without_internet(lab: Lab, host: MakeHost, tmp_path: Path) -> Non
         assert (again.code, again.changes) == (0, 0), again.text
         second, since = host("debian-12", [BIG], name="k2"), time.time()
         second.ssh(FRESH)
-        there = inventory(lab, tmp_path, [second], "ops", cache=cache.address)
+        there = inventory(lab, tmp_path, [second], "ops", cache=cache.address, wheelhouse=HOUSE)
         done = run(lab, there, "deploy/full.py", "-y")
         assert done.code == 0 and "straight from the internet" not in done.text, done.text
         assert [one.name for one in lab.requests(since) if one.client in (cache.address, second.address)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from pathlib import Path
 
@@ -158,3 +159,14 @@ def test_apt_hears_the_names_it_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
 def test_apt_gets_what_a_method_that_died_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = told(tmp_path, monkeypatch, "https://index.lab/dies.deb")
     assert "URI: https://index.lab/dies.deb\nVia: https straight" in text
+
+
+@pytest.mark.parametrize("more", [[], ["old"]])
+def test_only_the_labs_settings_let_old_lists_count(more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that says it has no internet could else bring back an old list, with packages that have holes."""
+    monkeypatch.setattr(lan, "find", lambda _: (LAN, ""))
+    monkeypatch.setattr(aptcache, "METHODS", str(tmp_path / "none"))
+    (tmp_path / "none").mkdir()
+    monkeypatch.setattr(sys.modules["__main__"], "S", {"act.lan": "", "act.aptcache": ""}, raising=False)
+    aptcache.main([str(tmp_path / "ours"), "10.0.0.5:8420", *more])
+    assert ("Check-Valid-Until" in (tmp_path / "ours" / "apt.conf").read_text()) == bool(more)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tasks.remote import weights
-from tests.unit.tasks import remote
+from tests.unit.tasks import answering, remote
 
 COMMIT = "c" * 40
 FILES = {
@@ -30,6 +30,11 @@ WANTED = ["chat_template.jinja", "config.json", "model.safetensors"]
 def digest(name: str) -> str:
     """sha256 of a file as it was published."""
     return hashlib.sha256(FILES[name]).hexdigest()
+
+
+def git(data: bytes) -> str:
+    """What `git hash-object` says."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 class Hub(ThreadingHTTPServer):
@@ -67,7 +72,7 @@ class Answer(BaseHTTPRequestHandler):
                     **(
                         {"lfs": {"sha256": digest(n), "size": len(data), "pointerSize": 1}}
                         if n.endswith(".safetensors")
-                        else {}
+                        else {"blobId": git(data)}
                     ),
                 }
                 for n, data in FILES.items()
@@ -123,9 +128,9 @@ def test_listing_asks_the_hub_for_root_files_that_vllm_loads(hub: Hub, tmp_path:
     files, commit = weights.listing(order(hub, tmp_path))
     assert commit == COMMIT
     assert files == {
-        "config.json": (8, None),
+        "config.json": (8, git(FILES["config.json"])),
         "model.safetensors": (70_000, digest("model.safetensors")),
-        "chat_template.jinja": (7, None),
+        "chat_template.jinja": (7, git(FILES["chat_template.jinja"])),
     }
 
 
@@ -172,6 +177,37 @@ def test_a_wrong_file_is_fetched_once_more(hub: Hub, tmp_path: Path) -> None:
     done = fetch(hub, tmp_path)
     assert done.returncode == 0 and "model.safetensors is not what it should be (attempt 1)" in done.stdout
     assert (tmp_path / "models" / "m" / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_small_file_of_the_right_size_is_known_by_its_name_in_git(hub: Hub, tmp_path: Path) -> None:
+    """A template decides what a model is told; the hub tells no sha256 of it."""
+    hub.wrong["chat_template.jinja"] = 2
+    done = fetch(hub, tmp_path)
+    assert done.returncode == 1 and "chat_template.jinja of lab/m is not the file that was published" in done.stderr
+    hub.wrong["chat_template.jinja"] = 1
+    assert fetch(hub, tmp_path).returncode == 0
+    assert (tmp_path / "models" / "m" / "chat_template.jinja").read_bytes() == FILES["chat_template.jinja"]
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_what_a_file_should_be_is_not_asked_of_a_cache(offline: bool, hub: Hub, tmp_path: Path) -> None:
+    """It could say anything; only a lab that has nothing else believes it."""
+    answers: list[str] = []
+
+    def answer(request: Any) -> None:
+        answers.append(request.path)
+        text = json.dumps({"sites": [hub.url], "below": []}).encode() if request.path == "/cache.json" else b""
+        request.send_response(200 if text else 404)
+        request.send_header("Content-Length", str(len(text)))
+        request.end_headers()
+        request.wfile.write(text)
+
+    cache = answering.serve(answer)
+    done = fetch(hub, tmp_path, cache=f"127.0.0.1:{cache.server_port}", offline=offline)
+    cache.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert any("/resolve/" in path for path in answers)
+    assert any("/api/models/" in path for path in answers) == offline
 
 
 def test_a_file_that_stays_wrong_is_refused_and_not_kept(hub: Hub, tmp_path: Path) -> None:
