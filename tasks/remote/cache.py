@@ -1,11 +1,14 @@
-"""The cache's process: find out whom it may ask, then become nginx."""
+"""The cache's process: find out whom it may ask, then keep nginx running."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
+import threading
 import time
 import urllib.request
 from typing import Any, Dict, List
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 
 from . import common, registry
 
+EVERY = 2.0  # seconds between looks at the network
 NGINX = "/usr/sbin/nginx"
 CARRIED = "wheelhouse.json"  # what the cache that a wheelhouse comes from might fetch
 PROBED = "uv"  # a package whose page tells where an index keeps its files
@@ -21,18 +25,49 @@ LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?=/)")
 
 
 def run(root: str) -> None:
-    """Write what nginx includes, and become it. Raises common.Failure where it does not take its configuration."""
+    """Write what nginx includes, and keep it running. Raises common.Failure where it does not take its configuration."""
     folder = root + "/cache-server"
     os.makedirs(folder + "/state/www", exist_ok=True)
     os.makedirs(folder + "/data", exist_ok=True)
+    seen = _network()
     _prepare(folder)
-    argv = [NGINX, "-c", folder + "/nginx.conf"]
-    tested = subprocess.run(argv + ["-t", "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if tested.returncode:
-        words = tested.stdout.decode("utf-8", "replace").strip()
+    if words := _refused(folder):
         raise common.Failure("nginx does not take its configuration: %s. Run deploy/cache.py again." % words)
     common.write(folder + "/state/running.json", json.dumps({"pid": os.getpid(), "digest": digest(root)}))
-    os.execv(NGINX, argv)
+    nginx, ended = subprocess.Popen([NGINX, "-c", folder + "/nginx.conf"]), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    while nginx.poll() is None and not ended.wait(EVERY):
+        if _network() != seen:
+            seen = _network()
+            _again(folder, nginx)
+    sys.exit(_close(nginx, ended.is_set()))
+
+
+def _network() -> List[str]:
+    """What names are told by: at boot it may not be there yet, and with another network it is another."""
+    return [common.text("/etc/resolv.conf"), common.text("/etc/hosts")]
+
+
+def _again(folder: str, nginx: "subprocess.Popen[bytes]") -> None:
+    _prepare(folder)
+    words = _refused(folder)
+    common.log("names are told by others now" + (": " + words if words else ""))
+    if not words:
+        nginx.send_signal(signal.SIGHUP)
+
+
+def _refused(folder: str) -> str:
+    argv = [NGINX, "-c", folder + "/nginx.conf", "-t", "-q"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode else ""
+
+
+def _close(nginx: "subprocess.Popen[bytes]", told: bool) -> int:
+    """The exit code: 0 where it was told to end. Downloads that are cut go on where they were."""
+    if nginx.poll() is None:
+        nginx.terminate()
+    code = nginx.wait()
+    return 0 if told else code or 1
 
 
 def wait(root: str, seconds: str) -> None:

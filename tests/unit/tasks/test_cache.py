@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,12 @@ Headers = dict[str, str]
 class World:
     """An index with wheels, and a hub whose files lie elsewhere, behind signatures that change."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.asked: Counter[str] = Counter()
         self.headers: list[Headers] = []
         self.signature = 0
         self.http = answering.serve(self.answer)
-        self.site = f"http://127.0.0.1:{self.http.server_address[1]}"
+        self.site = f"http://{name}:{self.http.server_address[1]}"
 
     def answer(self, request: Any) -> None:
         """A page, a file, or the way to one."""
@@ -86,15 +86,15 @@ class Straight(urllib.request.HTTPRedirectHandler):
 class Kept:
     """The cache in front of it, started as its unit starts it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world, self.port = World(), free_port()
+    def __init__(self, folder: Path, name: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
+        self.world, self.port = World(name), free_port()
         self.root = folder / "root"
         place = Place(root=str(self.root), home=str(folder), uid=os.geteuid())
         for text in planned.files(place, Settings(hf_endpoint=self.world.site), self.port):
             Path(text.path).parent.mkdir(parents=True, exist_ok=True)
             Path(text.path).write_text(text.content)
         remote.install(self.root)
-        words = [sys.executable, str(self.root / "lib/helper.pyz"), "cache", str(self.root)]
+        words = [*within, sys.executable, str(self.root / "lib/helper.pyz"), "cache", str(self.root)]
         self.process = subprocess.Popen(words, env={**os.environ, "HOME": str(folder)}, stderr=subprocess.DEVNULL)
         done = remote.run(self.root, "cache-wait", str(self.root), "30")
         assert done.returncode == 0, done.stderr
@@ -174,6 +174,37 @@ def test_no_secret_of_a_client_goes_on(kept: Kept) -> None:
     kept.get(kept.url("/simple/secret/"), Authorization="Bearer hf_x", Cookie="a=b")
     assert len(kept.world.headers) == 2
     assert not [one for one in kept.world.headers if {"Authorization", "Cookie"} & set(one)]
+
+
+@pytest.mark.parametrize("path", ["/files/poison-1-py3-none-any.whl", "/simple/a/"])
+def test_what_a_client_says_is_not_passed_on(kept: Kept, path: str) -> None:
+    """A site that answers by such a header would give the next one what this one asked for."""
+    said = {"X-Forwarded-Host": "evil.example", "X-Original-URL": "/evil", "X-Custom": "1", "If-None-Match": '"x"'}
+    assert kept.get(kept.url(path), Accept="text/new", **said)[0] == 200
+    (told,) = kept.world.headers
+    allowed = {"Host", "User-Agent", "Range", "Accept"}
+    assert set(told) <= allowed and told["User-Agent"] == "vllm-workstation", told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a /etc/hosts of its own")
+def test_names_that_are_told_later_are_known_then(tmp_path: Path) -> None:
+    """At boot nobody may tell them yet."""
+    hosts, name = tmp_path / "hosts", "later.test"
+    hosts.write_text("127.0.0.1 localhost\n")
+    mounted = ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    kept = Kept(tmp_path, name, mounted)
+    try:
+        assert kept.get(kept.url("/simple/a/"))[0] in (502, 504)
+        hosts.write_text(f"127.0.0.1 localhost {name}\n")
+        end = time.monotonic() + 15
+        while (status := kept.get(kept.url("/simple/a/"))[0]) != 200 and time.monotonic() < end:
+            time.sleep(0.3)
+        assert status == 200
+    finally:
+        kept.process.terminate()
+        assert kept.process.wait(10) == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(kept.base, timeout=2)
 
 
 @pytest.mark.parametrize(
