@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+import urllib.request
 from typing import Any, Dict, Iterator, Optional
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -71,6 +72,11 @@ def digest(path: str) -> str:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return ""
+
+
+def near(url: str, timeout: float) -> Any:
+    """An answer of this machine or of its neighbour, whatever proxy the site has for the internet. Raises OSError."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout)
 
 
 def probe(name: str) -> Any:

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import time
-import urllib.request
 from typing import Any, Dict, Iterator
 
 from . import common, identity, jobs
@@ -77,7 +76,7 @@ def running(plan: Dict[str, Any]) -> Any:
     """Requests that the server works on; None where it does not answer."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(plan.get("host", ""), plan.get("host"))
     try:
-        with urllib.request.urlopen("http://%s:%s/metrics" % (host, plan.get("port")), timeout=5) as answer:
+        with common.near("http://%s:%s/metrics" % (host, plan.get("port")), timeout=5) as answer:
             return int(sum(float(found) for found in RUNNING.findall(answer.read(1 << 22))))
     except (OSError, ValueError):
         return None

@@ -6,8 +6,9 @@ import http.client
 import socket
 import ssl
 import urllib.error
-import urllib.request
 from typing import Any, Dict, Optional
+
+from . import common
 
 NAME = "vllm-workstation"
 SECONDS = 4  # a server under load answers /health late
@@ -37,7 +38,7 @@ def own(plan: Dict[str, Any]) -> Optional[bool]:
     """The same of this machine's own server, as service/plan.json says where it listens."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(plan.get("host", ""), plan.get("host"))
     try:
-        with urllib.request.urlopen("http://%s:%s/health" % (host, plan.get("port")), timeout=SECONDS) as answer:
+        with common.near("http://%s:%s/health" % (host, plan.get("port")), timeout=SECONDS) as answer:
             return bool(answer.status == 200)
     except (socket.timeout, TimeoutError):
         return None
