@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from plan.place import Place
 from plan.service import TEMPLATES, Text
@@ -15,6 +16,7 @@ from plan.settings import Settings
 UNIT = "vllm-workstation-gateway.service"
 UNIT_FILE = f".config/systemd/user/{UNIT}"
 NAME = "vllm-workstation"  # what every certificate of ours is for: gateway and doors know each other by the certificate itself
+CERTIFICATE = r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n"
 # Path: method. Nothing else passes (2026-11: what an OpenAI client of text models asks; vLLM serves some sixty more).
 PATHS = {
     "/v1/chat/completions": "POST",
@@ -34,6 +36,22 @@ class Door(BaseModel):
     address: str
     port: int
     certificate: str
+
+    @field_validator("certificate")
+    @classmethod
+    def _sound(cls, value: str) -> str:
+        if not sound(value):
+            raise ValueError("not a certificate")
+        return value
+
+
+def sound(text: str) -> bool:
+    """Whether a text is one certificate that TLS can read: another one would keep nginx from all that stand beside it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ValueError, ssl.SSLError):
+        return False
+    return re.fullmatch(CERTIFICATE, text) is not None
 
 
 def folder(place: Place) -> str:
@@ -73,8 +91,8 @@ def _admitting(gateways: Mapping[str, str]) -> str:
 
 def admitted(text: str) -> dict[str, str]:
     """Gateways by name out of such a file; whatever else stands there is not one."""
-    pattern = r"^# (\S+)\n(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n)"
-    return dict(re.findall(pattern, text, re.M))
+    found = re.findall(rf"^# (\S+)\n({CERTIFICATE})", text, re.M)
+    return {name: certificate for name, certificate in found if sound(certificate)}
 
 
 def _nginx(place: Place, settings: Settings) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pyinfra.api import Host
 
 from facts.gateway import Gateway
@@ -43,7 +44,8 @@ class Part(Daemon):
 
     def tell(self) -> None:
         """Let the others of this run know this machine, now that it has a certificate."""
-        self.certificate = (self.seen or {}).get("certificate")
+        told = (self.seen or {}).get("certificate")
+        self.certificate = told if told and gateway.sound(told) else None
 
     def door(self) -> Door | None:
         """This workstation as the gateway reaches it; None where it is none, or did not get so far in this run."""
@@ -95,11 +97,12 @@ def doors(asking: Part) -> list[Door]:
 
 
 def _known(told: Any) -> list[Door]:
-    """Doors out of a file that anybody may have edited."""
-    try:
-        return TypeAdapter(list[Door]).validate_python(told or [])
-    except ValidationError:
-        return []
+    """Doors out of a file that anybody may have edited; without those that are none."""
+    found = []
+    for one in told if isinstance(told, list) else []:
+        with suppress(ValidationError):
+            found.append(Door.model_validate(one))
+    return found
 
 
 def _still(name: str, kind: Callable[[Settings], bool]) -> bool:

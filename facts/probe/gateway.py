@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import ssl
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from . import daemon, shell
 
@@ -21,12 +23,29 @@ PARTS = (
     "server-key.conf",
     "server.crt",
 )
+SHOWN = re.compile(r"^\s*ssl_certificate(?:_key)? (\S+);", re.M)
+ONE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n$")
 
 
 def digest(folder: str) -> str:
     """What tells one state of the files from another."""
-    told = "".join(name + daemon.digest("%s/%s" % (folder, name)) for name in PARTS)
+    told = "".join(name + daemon.digest("%s/%s" % (folder, name)) for name in PARTS) + shown(folder)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def shown(folder: str) -> str:
+    """The certificates that nginx shows and their keys, wherever they lie, as digests."""
+    return " ".join(daemon.digest(path) for path in SHOWN.findall(shell.read(folder + "/nginx.conf") or ""))
+
+
+def certificate(folder: str) -> Optional[str]:
+    """This machine's own, as PEM; None where it is not one certificate that TLS can read."""
+    text = shell.read(folder + "/identity.crt") or ""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ValueError, ssl.SSLError):
+        return None
+    return text if ONE.match(text) else None
 
 
 def keyed(root: str) -> bool:
@@ -38,7 +57,7 @@ def keyed(root: str) -> bool:
 def clients(folder: str) -> bool:
     """Whether nginx compares the key that lies there, and both files are their owner's alone."""
     key = (shell.read(folder + "/key") or "").strip()
-    told = '"~^Bearer %s$" 1;' % key.replace(".", "\\.") in (shell.read(folder + "/clients.conf") or "")
+    told = '"~^Bearer %s$" 1;' % re.sub(r"([.+])", r"\\\1", key) in (shell.read(folder + "/clients.conf") or "")
     return bool(key) and told and private(folder + "/key") and private(folder + "/clients.conf")
 
 
@@ -57,7 +76,7 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     running = daemon.running(folder)
     found = daemon.observe(root, UNIT, query.get("files") or [])
     found["openssl"] = os.path.exists("/usr/bin/openssl")
-    found["certificate"] = shell.read(folder + "/identity.crt")
+    found["certificate"] = certificate(folder)
     found["identity"] = private(folder + "/identity.key")
     found["names"] = daemon.load(folder + "/server.json")
     found["clients"] = clients(folder)
@@ -65,7 +84,8 @@ def observe(query: Dict[str, Any]) -> Dict[str, Any]:
     found["gateways"] = shell.read(folder + "/gateways.pem")
     found["doors"] = daemon.load(folder + "/doors.json")
     found["silent"] = running.get("silent") or []
-    found["current"] = running.get("digest") == digest(folder)
+    found["code"] = running.get("code") == found["helper"]
+    found["current"] = found["code"] and running.get("digest") == digest(folder)
     return found
 
 

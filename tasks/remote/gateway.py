@@ -14,13 +14,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional
 
-from . import addresses, common, drain, health, identity
+from . import addresses, common, drain, health, identity, listening
 
 EVERY = 2.0  # seconds between looks
 DOORS = 8  # seconds that a start waits for doors that are being set up at the same time
 NGINX = "/usr/sbin/nginx"
 BUSY = 3  # looks without an answer
 BIND = 10.0  # seconds until nginx has its ports; it tries for 2.5
+OTHER = "another programme has port %s (ss -ltnp names it)"
 TAKEN = "nginx ended as soon as it was started, as where another programme has its port (ss -ltnp names it)"
 
 
@@ -29,7 +30,9 @@ class Endpoint:
 
     def __init__(self, root: str) -> None:
         self.root, self.folder = root, root + "/gateway"
-        self.again = self.ended = False
+        self.again = self.ended = self.anew = False
+        self.code = common.digest(root + "/lib/helper.pyz")  # what this process runs
+        self.shown = ""  # the certificates that nginx has
         self.doors: List[Dict[str, Any]] = []
         self.at: Dict[str, str] = {}  # where they are
         self.missed = 0  # looks in a row at which our server said nothing
@@ -49,7 +52,7 @@ class Endpoint:
             sys.exit("nginx does not take its configuration: %s. Run deploy/gateway.py again." % words)
         self.nginx = subprocess.Popen([NGINX, "-c", self.folder + "/nginx.conf"])
         self._said("" if self._bound() else TAKEN)
-        while self.nginx.poll() is None and not self.ended:
+        while self.nginx.poll() is None and not self.ended and not self.anew:
             self._once()
             self._pause()
         return self._close()
@@ -66,7 +69,7 @@ class Endpoint:
 
     def _once(self) -> None:
         drain.orphaned(self.root)
-        if self.again:
+        if self.again or _probe().shown(self.folder) != self.shown:  # a certificate that is kept elsewhere was renewed
             self.again = False
             self._read()
             self._reload()
@@ -90,6 +93,7 @@ class Endpoint:
         return 0 if self.ended else self.nginx.wait() or 1
 
     def _read(self) -> None:
+        self.shown = _probe().shown(self.folder)
         self.doors = common.load(self.folder + "/doors.json") or []
         self._moved()
 
@@ -140,21 +144,29 @@ class Endpoint:
         words = self._refused()
         if not words and self.nginx is not None:
             self.nginx.send_signal(signal.SIGHUP)
+            port = listening.lacking(common.text(self.folder + "/nginx.conf"), self.nginx.pid)
+            self.anew = port == "own"
+            words = OTHER % port if port and not self.anew else ""
         if words:
             common.log("nginx goes on as it was: " + words)
-        self._said(words)
+        if not self.anew:
+            self._said(words)
 
     def _said(self, words: str, current: Optional[str] = None, silent: Optional[List[str]] = None) -> None:
         """What this process runs and who is silent (None: not looked yet), for those who look."""
         current = ("" if words else digest(self.folder)) if current is None else current
         silent = [] if not self.doors else silent
-        self.told = {"pid": os.getpid(), "digest": current, "refused": words, "silent": silent}
+        self.told = {"pid": os.getpid(), "code": self.code, "digest": current, "refused": words, "silent": silent}
         common.write(self.folder + "/state/running.json", json.dumps(self.told), 0o600)
 
 
 def digest(folder: str) -> str:
     """What tells one state of the files from another."""
-    return str(common.probe("gateway").digest(folder))
+    return str(_probe().digest(folder))
+
+
+def _probe() -> Any:
+    return common.probe("gateway")
 
 
 def run(root: str) -> None:

@@ -76,11 +76,16 @@ def _clients(folder: str) -> None:
             key = file.read().strip()
     except OSError:
         key = ""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{16,200}", key):
+    if key and not re.fullmatch(r"[A-Za-z0-9_.+/=-]{16,200}", key):
+        raise common.Failure(
+            "%s holds no key that can be used: allowed are 16 to 200 of A-Z a-z 0-9 and . _ - + / =. Mend it, or remove it for a new one."
+            % path
+        )
+    if not key:
         key = "sk-" + secrets.token_urlsafe(32)
         common.write(path, key + "\n", 0o600)
     os.chmod(path, 0o600)
-    pattern = "~^Bearer %s$" % key.replace(".", "\\.")
+    pattern = "~^Bearer %s$" % re.sub(r"([.+])", r"\\\1", key)
     text = 'map $http_authorization $client {\n  default "";\n  "%s" 1;\n}\n' % pattern
     common.write(folder + "/clients.conf", text, 0o600)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+from pydantic import ValidationError
+
 from plan import gateway
 from plan.gateway import Door
 from plan.place import Place
 from plan.settings import Settings
+from tests.unit.recorded import REPOSITORY
 
 PLACE = Place(root="/home/ops/.local/share/vllm-workstation", home="/home/ops", uid=1000)
-PEM = "-----BEGIN CERTIFICATE-----\nMIIB+/=\nabc\n-----END CERTIFICATE-----\n"
-OTHER = PEM.replace("abc", "def")
+PEM, OTHER = ((REPOSITORY / f"tests/data/certificates/{name}.crt").read_text() for name in ("one", "two"))
+BROKEN = ["", "nothing", PEM[:-20], PEM.replace("MII", "MIJ", 1), PEM + OTHER, PEM + "ssl_trailing", PEM.replace("\n", "")]
 
 
 def contents(settings: Settings, gateways: dict[str, str], doors: list[Door]) -> dict[str, str]:
@@ -22,6 +26,16 @@ def test_a_door_remembers_whose_certificates_it_admits() -> None:
     text = contents(Settings(), told, [])["gateways.pem"]
     assert gateway.admitted(text) == told and text.count("BEGIN") == 2
     assert gateway.admitted(PEM + "# gw\nnothing\n# gw-3\n" + PEM) == {"gw-3": PEM}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_certificate_gets_nowhere(text: str) -> None:
+    """In doors.pem it would keep nginx from starting, for all workstations."""
+    assert gateway.sound(PEM) and not gateway.sound(text)
+    with pytest.raises(ValidationError):
+        Door(name="pc", address="pc.lab", port=8444, certificate=text)
+    if "BEGIN" in text and text != PEM + OTHER:
+        assert "gw" not in gateway.admitted(f"# gw\n{text}") or text.startswith(PEM)
 
 
 def test_each_kind_of_machine_has_its_files() -> None:

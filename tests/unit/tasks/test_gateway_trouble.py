@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -187,3 +188,99 @@ def test_a_key_that_was_edited_is_found(lab: Lab) -> None:
     assert probe.observe(query)["clients"] and path.read_text() == "sk-a.key-of-ones-own\n"
     path.chmod(0o644)
     assert not probe.observe(query)["clients"]
+
+
+def test_a_key_of_ones_own_is_kept_or_refused_but_never_replaced(lab: Lab) -> None:
+    path, words = lab.gateway.root / "gateway" / "key", ("identity", str(lab.gateway.root), "localhost 127.0.0.1")
+    for key in ("short", "sk-with a space in it", "x" * 201):
+        path.write_text(key)
+        with pytest.raises(subprocess.CalledProcessError):
+            lab.gateway.helper(*words)
+        assert path.read_text() == key
+    path.write_text("sk-from+openssl/rand64==")
+    lab.gateway.helper(*words)
+    assert path.read_text() == "sk-from+openssl/rand64==" and probe.observe({"root": str(lab.gateway.root)})["clients"]
+    reload(lab)
+    assert lab.ask(key="sk-from+openssl/rand64==")[0] == 200 and lab.ask(key="sk-fromm+openssl/rand64==")[0] == 401
+    path.write_text(lab.key + "\n")
+    lab.gateway.helper(*words)
+    reload(lab)
+
+
+def reload(lab: Lab) -> None:
+    """As the unit's ExecReload, and as long as the deploy waits."""
+    assert lab.gateway.process is not None
+    lab.gateway.process.send_signal(signal.SIGHUP)
+    lab.gateway.helper("gateway-wait", str(lab.gateway.root), "12")
+    time.sleep(0.5)  # until nginx's old workers are told
+
+
+def test_a_broken_certificate_is_not_told(lab: Lab) -> None:
+    path = lab.pcs["a"].root / "gateway" / "identity.crt"
+    whole, query = path.read_text(), {"root": str(lab.pcs["a"].root)}
+    assert probe.observe(query)["certificate"] == whole
+    for text in (whole[:-30], whole + whole, whole.replace("\n", "\nx", 1), ""):
+        path.write_text(text)
+        assert probe.observe(query)["certificate"] is None
+    path.write_text(whole)
+
+
+def test_a_new_port_that_is_taken_is_told(lab: Lab) -> None:
+    """nginx -t does not find that out, and goes on as it was."""
+    conf = lab.gateway.root / "gateway" / "nginx.conf"
+    whole = conf.read_text()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        conf.write_text(whole.replace(f":{lab.port} ssl", f":{port} ssl"))
+        with pytest.raises(subprocess.CalledProcessError):
+            reload(lab)
+        assert f"another programme has port {port}" in lab.gateway.read("state/running.json")
+        assert lab.ask()[0] == 200
+    conf.write_text(whole)
+    reload(lab)
+
+
+def test_another_address_of_its_own_port_is_a_new_start(lab: Lab) -> None:
+    """The port is its own, and nginx gives it up only when it ends; systemd starts it again."""
+    conf, process = lab.gateway.root / "gateway" / "nginx.conf", lab.gateway.process
+    whole = conf.read_text()
+    assert process is not None
+    conf.write_text(whole.replace(f"127.0.0.1:{lab.port} ssl", f"0.0.0.0:{lab.port} ssl"))
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(25) != 0
+    lab.gateway.start()
+    assert lab.ask()[0] == 200
+    conf.write_text(whole)
+    lab.gateway.stop()
+    lab.gateway.start()
+
+
+def test_a_certificate_kept_elsewhere_is_taken_up_when_it_is_renewed(lab: Lab, tmp_path: Path) -> None:
+    """Nobody tells the process; certbot's name for it stays the same."""
+    conf, own = lab.gateway.root / "gateway" / "nginx.conf", lab.gateway.root / "gateway"
+    whole = conf.read_text()
+    for end in ("crt", "key"):
+        (tmp_path / f"mine.{end}").write_bytes((own / f"server.{end}").read_bytes())
+    conf.write_text(whole.replace(f"{own}/server.", f"{tmp_path}/mine."))
+    reload(lab)
+    before = ssl.get_server_certificate(("127.0.0.1", lab.port))
+    for end in ("crt", "key"):  # another one, of its own making
+        (tmp_path / f"mine.{end}").write_bytes((own / f"identity.{end}").read_bytes())
+    time.sleep(4.5)
+    assert ssl.get_server_certificate(("127.0.0.1", lab.port)) != before
+    assert probe.observe({"root": str(lab.gateway.root)})["current"]
+    conf.write_text(whole)
+    reload(lab)
+
+
+def test_a_process_of_another_helper_is_started_again(lab: Lab) -> None:
+    """What it says of itself may mean something else by now."""
+    path = lab.gateway.root / "lib" / "helper.pyz"
+    whole = path.read_bytes()
+    assert probe.observe({"root": str(lab.gateway.root)})["current"]
+    path.write_bytes(whole + b"\n")
+    seen = probe.observe({"root": str(lab.gateway.root)})
+    assert not seen["code"] and not seen["current"]
+    path.write_bytes(whole)
