@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from plan import windows
 from plan.machine import Machine, Weights
-from plan.plan import LOOPBACK, Plan
+from plan.plan import Plan
 from plan.report import Advice, Words
 from plan.settings import Settings
 from plan.toml import table
@@ -88,7 +88,7 @@ def _keep(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
 
 def _lan(machine: Machine, settings: Settings, plan: Plan) -> Iterator[Row]:
     """Others reach WSL only with mirrored networking, and through a firewall that cannot be seen from inside."""
-    if machine.wsl.version and settings.host not in LOOPBACK:
+    if machine.wsl.version and not settings.near:
         code = "WSL-FIREWALL" if windows.mirrored(machine) else "WSL-LAN"
         rule = table("advice")["commands"]["firewall"].format(port=settings.port)
         yield code, {"host": settings.host, "rule": rule}

@@ -36,7 +36,6 @@ from plan.settings import Settings
 from plan.toolkit import Toolkit
 
 PIN_MARGIN_MIB = 512
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BASE_PACKAGES = ["build-essential", "ca-certificates"]
 
 
@@ -245,7 +244,7 @@ def _root_on_windows(machine: Machine, settings: Settings) -> Refusal | None:
 
 def _advisories(settings: Settings, picked: Release, served: Model) -> list[Note]:
     """Known holes of the release that can matter here: some need that others reach the port."""
-    exposed = settings.host not in LOOPBACK
+    exposed = not settings.near
     found = advisories.applying(picked.version, exposed, other_model=not served.is_gpt_oss)
     return [Note(code=one.id, message=f"vLLM {picked.version}: {one}") for one in found]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from plan import advisories, card, engine
 from plan.machine import Machine
-from plan.plan import LOOPBACK, Plan
+from plan.plan import Plan
 from plan.report import Answer, Card, Memory, Part, Vulnerability, Words
 from plan.settings import Settings
 
@@ -100,7 +100,7 @@ def vulnerabilities(settings: Settings, plan: Plan) -> list[Vulnerability]:
     """Known holes of the release that serves; those that need the port are compensated where only this machine reaches it."""
     if plan.release is None or plan.model is None:
         return []
-    exposed = settings.host not in LOOPBACK
+    exposed = not settings.near
     found = advisories.applying(plan.release.version, exposed=True, other_model=not plan.model.is_gpt_oss)
     local = None if exposed else Words(**{name: text.format(host=settings.host) for name, text in LOCAL.items()})
     return [

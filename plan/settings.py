@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,11 @@ Release = Annotated[
 CudaVersion = Annotated[str, StringConstraints(pattern=r"^(auto|none|\d{2}[.-]\d{1,2})$")]
 
 
+def near(address: str) -> bool:
+    """Whether an address is a machine's own, which no other reaches."""
+    return address in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", address) is not None
+
+
 class SettingsError(ValueError):
     """A setting that cannot be used; the text names key, value and what is allowed."""
 
@@ -51,6 +57,7 @@ class Settings(BaseModel):
     hf_endpoint: Url = "https://huggingface.co"
     find_links: str = ""
     cache: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?)?$")] = ""
+    cache_gib: Annotated[int, Field(ge=1, le=100000)] = 200
     wheelhouse: Annotated[str, StringConstraints(pattern=r"^(/[^\s%$'\"\\\\]+)?$")] = ""
     root: Annotated[str, StringConstraints(pattern=r"^(~/|/[^\s%$'\"\\/]+/)[^\s%$'\"\\]+$")] = (
         "~/.local/share/vllm-workstation"
@@ -90,6 +97,11 @@ class Settings(BaseModel):
     report: Annotated[str, StringConstraints(pattern=r"^\S?.*$")] = ""
     redact: bool = False
     thorough: bool = False
+
+    @property
+    def near(self) -> bool:
+        """Whether the server listens to its own machine alone."""
+        return near(self.host)
 
     @field_validator("gpu_memory_utilization", "max_failed", mode="before")
     @classmethod
@@ -132,6 +144,7 @@ ALLOWED = {
     "model_revision": "auto or a 40-digit commit id",
     "hf_endpoint": "a URL such as https://huggingface.co",
     "cache": "empty, or a machine and its port such as cache-01 or 10.0.0.5:8420 (port from 1024 to 65535)",
+    "cache_gib": "a whole number from 1 to 100000 GiB",
     "wheelhouse": "empty, or a folder such as /mnt/disk/wheelhouse, without spaces, quotes, $ or %",
     "root": "a path such as ~/.local/share/vllm-workstation, at least two levels deep, without spaces, quotes, $ or %",
     "cuda_version": 'auto, none, or a quoted version such as "12.8" (on the command line 12-8: 12.10 would arrive as 12.1)',
@@ -213,7 +226,7 @@ def _together(settings: Settings) -> None:
     ports = [settings.port, settings.door_port] + [settings.gateway_port] * (settings.role in ("gateway", "both"))
     if len(set(ports)) < len(ports):
         raise SettingsError(f"settings port, door_port and gateway_port = {ports} cannot be the same: allowed are different ports")
-    if not settings.require_api_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
+    if not settings.require_api_key and not settings.near:
         raise SettingsError(
             f"setting require_api_key = False cannot be used with host = {settings.host!r}: allowed is True, or host = '127.0.0.1'"
         )

@@ -8,6 +8,8 @@ from pyinfra import host
 from pyinfra.api import StringCommand
 
 from plan import gateway
+from plan.gateway import Door
+from plan.settings import near
 from tasks import daemon, endpoint, helper
 from tasks.endpoint import Part
 from tasks.task import task
@@ -16,6 +18,13 @@ from tasks.workstation import Workstation
 NO_GATEWAY = (
     "no gateway is known here, and no machine of this run is a gateway. Give one role = gateway (or both) in the inventory, "
     "and name it with --limit too."
+)
+OPEN = (
+    "host = {!r} leaves the server open beside its door: allowed behind a gateway is '127.0.0.1'. Change it, run deploy/full.py, "
+    "and then this again."
+)
+ITSELF = (
+    "{} would be asked at {}, which is this gateway itself. Give it door_address = its address in the lab, such as '10.0.0.5'."
 )
 
 
@@ -41,6 +50,9 @@ def programme(ws: Workstation) -> Iterator[StringCommand]:
     + ws: the host
     """
     part = _part(ws)
+    if gateway.has_door(ws.settings) and not ws.settings.near:
+        yield helper.fail(OPEN.format(ws.settings.host))
+        return
     if part.seen is not None:
         yield from daemon.programme(part, ["nginx", "openssl"])
 
@@ -78,8 +90,16 @@ def files(ws: Workstation) -> Iterator[StringCommand]:
     if ws.host.state.is_executing and not part.admitted():
         yield helper.fail(NO_GATEWAY)
         return
+    if wrong := next((door for door in _told_of(part) if door.name != ws.name and near(door.address)), None):
+        yield helper.fail(ITSELF.format(wrong.name, wrong.address))
+        return
     unkeyed = gateway.has_door(part.settings) and part.settings.require_api_key and not part.seen["keyed"]
     yield from daemon.written(part, [part.command("server-key")] if unkeyed else [])
+
+
+def _told_of(part: Part) -> list[Door]:
+    """The doors of a gateway."""
+    return endpoint.doors(part) if gateway.is_gateway(part.settings) else []
 
 
 @task
@@ -91,7 +111,7 @@ def running(ws: Workstation) -> Iterator[StringCommand]:
     """
     part = _part(ws)
     if part.seen is not None:
-        yield from daemon.running(part, "reload" if part.up() else "restart")
+        yield from daemon.running(part, "reload" if part.up() and part.seen["code"] else "restart")
 
 
 @task

@@ -52,7 +52,7 @@ def ws() -> Workstation:
 def done(ws: Workstation, *tasks: Any) -> bool:
     """As pyinfra runs an operation: until a command fails."""
     host: Any = ws.host
-    for command in steps._whole(ws, [(f"step {number}", task) for number, task in enumerate(tasks)]):
+    for command in steps._whole(ws, [(f"step {number}", task) for number, task in enumerate(tasks)], waves=False):
         well, _ = command.execute(host.state, host, {})
         if not well:
             return False
