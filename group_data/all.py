@@ -12,6 +12,7 @@ find_links = (
     os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS") or ""
 )  # folder or URL with wheels, used beside the indexes
 cache = ""  # the machine that keeps downloads for all, HOST or HOST:PORT (deploy/cache.py)
+cache_gib = 200  # what it keeps at most, on its own disk; what was not asked for longest goes first
 wheelhouse = ""  # a folder on the cache for labs without internet: deploy/wheelhouse.py fills it, deploy/cache.py serves it
 root = "~/.local/share/vllm-workstation"  # everything of ours on the target
 

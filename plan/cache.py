@@ -17,7 +17,6 @@ from plan.settings import Settings
 UNIT = "vllm-workstation-cache.service"
 UNIT_FILE = f".config/systemd/user/{UNIT}"
 PORT = 8420
-SIZE_GIB = 200  # kept at most; what was not asked for longest goes first
 SLICE_MIB = 32  # files are fetched and kept in pieces: a cut one goes on, and who waits for a piece does not wait long
 # Who may ask: private networks (RFC 1918, 4193, 3927, 4291, and 6598 for overlays such as Tailscale's).
 NEAR = (
@@ -51,7 +50,7 @@ def files(place: Place, settings: Settings, port: int) -> list[Text]:
     folder = f"{place.root}/cache-server"
     asked = {"sites": sites(settings), "below": _table()["below"], "offline": bool(settings.wheelhouse)}
     context = {
-        "folder": folder, "root_user": place.uid == 0, "port": port, "near": NEAR, "size_gib": SIZE_GIB, "slice_mib": SLICE_MIB,
+        "folder": folder, "root_user": place.uid == 0, "port": port, "near": NEAR, "size_gib": settings.cache_gib, "slice_mib": SLICE_MIB,
     }  # fmt: skip
     return [
         Text(path=f"{folder}/sites.json", content=json.dumps(asked, indent=1) + "\n"),

@@ -142,10 +142,12 @@ def lab(costs: Sequence[Cost]) -> str:
     busy = [cost for cost in costs if cost.parts]
     size = sum(cost.known for cost in busy)
     longest = max((cost.known / cost.rate for cost in busy if cost.rate and cost.known), default=None)
-    minutes = f", about {max(1, round(longest / 60))} min for the slowest" if longest else ""
+    whole = all(cost.rate for cost in busy if cost.known)
+    slowest = "the slowest" if whole else "the slowest whose rate could be measured"
+    minutes = f", about {max(1, round(longest / 60))} min for {slowest}" if longest else ""
     unknown = sorted({name for cost in busy for name in cost.unknown})
     more = f" and the {' and the '.join(unknown)}" if unknown else ""
-    told = f", at most {outside(busy) / 1e9:.2f} GB of it from outside" if any(cost.cache for cost in busy) else ""
+    told = f", at most {outside(busy) / 1e9:.2f} GB{more} of it from outside" if any(cost.cache for cost in busy) else ""
     return f"in all: {size / 1e9:.2f} GB{more} for {len(busy)} of {len(costs)} machines{told}{minutes}"
 
 

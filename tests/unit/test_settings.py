@@ -74,6 +74,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("start_timeout", 60, 60),
     ("cache", "10.0.0.5:8420", "10.0.0.5:8420"),
     ("cache", "cache-01.lab", "cache-01.lab"),
+    ("cache_gib", 1, 1),
     ("wheelhouse", "/mnt/disk/wheelhouse", "/mnt/disk/wheelhouse"),
     ("find_links", "/wheels with space", "/wheels with space"),
 ]
@@ -103,6 +104,8 @@ BAD: list[tuple[str, Any]] = [
     ("cache", "cache-01:80"),
     ("cache", "cache-01:99999"),
     ("cache", "a b"),
+    ("cache_gib", 0),
+    ("cache_gib", "200"),
     ("wheelhouse", "mnt/disk"),
     ("wheelhouse", "/a b"),
     ("root", "relative/path"),

@@ -87,7 +87,7 @@ def test_a_cache_fetches_once() -> None:
         return Cost(parts={"model": 10**9, "vLLM": None}, names={"model": model, "vLLM": "v"}, cache=cache)
 
     assert cost.outside([one("c"), one("c"), one("c", "n 1"), one("d"), one(""), one("")]) == 5 * 10**9
-    assert "2.00 GB and the vLLM for 2 of 2 machines, at most 1.00 GB of it from outside" in cost.lab([one("c"), one("c")])
+    assert "2.00 GB and the vLLM for 2 of 2 machines, at most 1.00 GB and the vLLM of it from outside" in cost.lab([one("c"), one("c")])
     assert "outside" not in cost.lab([one(""), one("")])
 
 
@@ -118,6 +118,8 @@ def test_a_lab() -> None:
         Cost(),
     ]
     assert cost.lab(costs) == "in all: 12.00 GB and the CUDA toolkit for 2 of 3 machines, about 10 min for the slowest"
+    unmeasured = [*costs, costs[0].model_copy(update={"rate": None})]
+    assert cost.lab(unmeasured).endswith("min for the slowest whose rate could be measured")
     assert cost.lab([Cost(), Cost()]) == "in all: 0.00 GB for 0 of 2 machines"
 
 
