@@ -42,7 +42,7 @@ def started(ws: Workstation) -> Iterator[StringCommand]:
         yield helper.job(ws.root, "weights", "python3", "convert", ws.root, _packaged(ws, ws.plan))
     else:
         order = weights.model_dump(include={"name", "revision", "endpoint", "directory", "files"})
-        order |= {"cache": ws.cache, "offline": bool(ws.settings.wheelhouse)}
+        order["cache"] = ws.cache
         yield helper.job(ws.root, "weights", f"{ws.root}/tools/bin/python", "weights", ws.root, order)
 
 

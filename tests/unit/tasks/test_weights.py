@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tasks.remote import weights
-from tests.unit.tasks import answering, remote
+from tests.unit.tasks import remote
 
 COMMIT = "c" * 40
 FILES = {
@@ -187,27 +187,6 @@ def test_a_small_file_of_the_right_size_is_known_by_its_name_in_git(hub: Hub, tm
     hub.wrong["chat_template.jinja"] = 1
     assert fetch(hub, tmp_path).returncode == 0
     assert (tmp_path / "models" / "m" / "chat_template.jinja").read_bytes() == FILES["chat_template.jinja"]
-
-
-@pytest.mark.parametrize("offline", [False, True])
-def test_what_a_file_should_be_is_not_asked_of_a_cache(offline: bool, hub: Hub, tmp_path: Path) -> None:
-    """It could say anything; only a lab that has nothing else believes it."""
-    answers: list[str] = []
-
-    def answer(request: Any) -> None:
-        answers.append(request.path)
-        text = json.dumps({"sites": [hub.url], "below": []}).encode() if request.path == "/cache.json" else b""
-        request.send_response(200 if text else 404)
-        request.send_header("Content-Length", str(len(text)))
-        request.end_headers()
-        request.wfile.write(text)
-
-    cache = answering.serve(answer)
-    done = fetch(hub, tmp_path, cache=f"127.0.0.1:{cache.server_port}", offline=offline)
-    cache.shutdown()
-    assert done.returncode == 0, done.stderr
-    assert any("/resolve/" in path for path in answers)
-    assert any("/api/models/" in path for path in answers) == offline
 
 
 def test_a_file_that_stays_wrong_is_refused_and_not_kept(hub: Hub, tmp_path: Path) -> None:
