@@ -32,7 +32,7 @@ class Endpoint:
         self.root, self.folder = root, root + "/gateway"
         self.again = self.ended = self.anew = False
         self.code = common.digest(root + "/lib/helper.pyz")  # what this process runs
-        self.shown = ""  # the certificates that nginx has
+        self.conf = self.shown = ""  # what nginx was told, and the certificates that it has
         self.doors: List[Dict[str, Any]] = []
         self.at: Dict[str, str] = {}  # where they are
         self.missed = 0  # looks in a row at which our server said nothing
@@ -69,12 +69,17 @@ class Endpoint:
 
     def _once(self) -> None:
         drain.orphaned(self.root)
-        if self.again or _probe().shown(self.folder) != self.shown:  # a certificate that is kept elsewhere was renewed
+        if self.again or self._renewed():
             self.again = False
             self._read()
             self._reload()
         self._own()
         self._look()
+
+    def _renewed(self) -> bool:
+        """Whether a certificate was renewed where it lies; not while the files are being written by a run."""
+        same = common.text(self.folder + "/nginx.conf") == self.conf
+        return same and bool(_probe().shown(self.folder) != self.shown)
 
     def _pause(self) -> None:
         end = time.monotonic() + EVERY
@@ -93,7 +98,7 @@ class Endpoint:
         return 0 if self.ended else self.nginx.wait() or 1
 
     def _read(self) -> None:
-        self.shown = _probe().shown(self.folder)
+        self.conf, self.shown = common.text(self.folder + "/nginx.conf"), _probe().shown(self.folder)
         self.doors = common.load(self.folder + "/doors.json") or []
         self._moved()
 
