@@ -34,6 +34,7 @@ def started(ws: Workstation) -> Iterator[StringCommand]:
         host.noop("the model is there")
         return
     weights = ws.plan.model
+    ws.fetching = ws.host.state.is_executing  # what the job says is told when it is waited for, even where it ended before
     if weights.kind == "directory":
         yield helper.fail(
             f"model = {weights.directory} has no config.json. Name the directory that holds the model, and run this again."
@@ -61,9 +62,10 @@ def present(ws: Workstation) -> Iterator[StringCommand]:
     """
     if ws.plan is None or ws.plan.refusals:
         return
-    if _done(ws):
+    if _done(ws) and not ws.fetching:
         host.noop("the model is there")
         return
+    ws.fetching = False
     yield StringCommand("true")  # seen as a change while preparing
     yield from progress.follow(ws, "weights", "model")
     ws.forget()

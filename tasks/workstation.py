@@ -41,6 +41,7 @@ class Workstation:
         self.step = ""  # the one that is at work
         self.printed: dict[str, list[str]] = {}  # by step: what its commands said
         self.words: list[str] = []  # the last command's complaints
+        self.fetching = False  # the model, in the background
         self.operations = 0  # of this run that are not done yet
         self.held: str | None = None  # why it was not begun
         self.cost: Cost | None = None  # what a run would download, under --dry

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import sys
-import urllib.request
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
-SECONDS = 2  # until a cache that does not answer counts as away
+SECONDS = 2  # until a cache that takes no connection counts as away
+BUSY = 30  # seconds for the answer of one that took it: many ask at once
 _ORIGIN = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::\d+)?)(?=[/\s\"'<>#?]|$)")
 _URLS = ("UV_FIND_LINKS", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 PYTHONS = "https://github.com/astral-sh/python-build-standalone/releases/download"  # uv's own default
@@ -65,13 +66,26 @@ def find(cache: str) -> Tuple[Optional[Lan], str]:
     """The cache (`HOST:PORT`) where it answers, else why not; (None, "") where none is set."""
     if not cache:
         return None, ""
-    base, opener = "http://" + cache, urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(base + "/cache.json", timeout=SECONDS) as answer:
-            told: Dict[str, Any] = json.loads(answer.read(1 << 20).decode())
-        return Lan(base, [str(one) for one in told["sites"]], [str(one) for one in told["below"]]), ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, "the cache %s does not answer (%s)" % (cache, getattr(error, "reason", None) or error)
+        told: Dict[str, Any] = json.loads(_asked(cache).decode())
+        return Lan("http://" + cache, [str(one) for one in told["sites"]], [str(one) for one in told["below"]]), ""
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        return None, "the cache %s does not answer (%s)" % (cache, str(error) or type(error).__name__)
+
+
+def _asked(cache: str) -> bytes:
+    """What it says of itself. Raises OSError, http.client.HTTPException."""
+    talk = http.client.HTTPConnection(cache, timeout=SECONDS)
+    try:
+        talk.connect()
+        talk.sock.settimeout(BUSY)
+        talk.request("GET", "/cache.json")
+        answer = talk.getresponse()
+        if answer.status != 200:
+            raise OSError("it answers with status %d" % answer.status)
+        return answer.read(1 << 20)
+    finally:
+        talk.close()
 
 
 def attempt(cache: str, work: "Callable[[Optional[Lan]], T]", failures: Tuple[Any, ...]) -> T:

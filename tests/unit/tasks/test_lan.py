@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.remote import aptcache, common, lan, wheels
+from tests.unit.tasks import answering
 
 LAN = lan.Lan("http://10.0.0.5:8420", ["https://index.lab", "https://files.lab:8443", "http://debs.lab"], ["hf.co"])
 LOCK = """lock-version = "1.0"
@@ -170,3 +173,27 @@ def test_only_the_labs_settings_let_old_lists_count(more: list[str], tmp_path: P
     monkeypatch.setattr(sys.modules["__main__"], "S", {"act.lan": "", "act.aptcache": ""}, raising=False)
     aptcache.main([str(tmp_path / "ours"), "10.0.0.5:8420", *more])
     assert ("Check-Valid-Until" in (tmp_path / "ours" / "apt.conf").read_text()) == bool(more)
+
+
+def test_a_cache_that_is_busy_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen ask it at once; the answer may take longer than a connection."""
+    monkeypatch.setattr(lan, "SECONDS", 0.2)
+
+    def answer(request: Any) -> None:
+        time.sleep(0.6)
+        text = b'{"sites": ["https://index.lab"], "below": []}' if request.path == "/cache.json" else b"{}"
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(text)))
+        request.end_headers()
+        request.wfile.write(text)
+
+    cache = answering.serve(answer)
+    found, why = lan.find(f"127.0.0.1:{cache.server_port}")
+    cache.shutdown()
+    assert found is not None and found.has("https", "index.lab") and why == ""
+
+
+def test_a_cache_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cache in ("127.0.0.1:9", "no-such-machine.invalid:8420"):
+        found, why = lan.find(cache)
+        assert found is None and why.startswith(f"the cache {cache} does not answer (")
