@@ -174,4 +174,5 @@ def _measure(fleet: Fleet, chosen: argparse.Namespace, told: Row) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every tool reads compiled modules, as its users have them
     main()

@@ -8,6 +8,7 @@ interleaved runs), remote commands a host, the controller's CPU seconds, and the
 
 from __future__ import annotations
 
+import os
 import resource
 import shlex
 import statistics
@@ -98,4 +99,5 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every tool reads compiled modules, as its users have them
     main([int(word) for word in sys.argv[1:]] or [1, 8])

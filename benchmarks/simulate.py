@@ -141,4 +141,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every tool reads compiled modules, as its users have them
     main(sys.argv[1:])

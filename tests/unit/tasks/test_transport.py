@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +15,7 @@ import pytest
 from pyinfra.api.exceptions import ConnectError
 
 from tasks import transport
+from tests.unit.recorded import REPOSITORY
 
 
 class Host:
@@ -82,3 +88,25 @@ def test_connect_wait_goes_on_trying() -> None:
 
 def test_who_is_asked_first_sees_pyinfra_s_own_way() -> None:
     assert len(opened(Host("pc"), yes=False)[1]) == 1 and not transport._opening
+
+
+CONFIG = """
+import sys
+sys.dont_write_bytecode = True  # as pyinfra_cli does
+sys.path.append(".")
+import pyinfra_cli.cli
+exec(compile(open("config.py").read(), "config.py", "exec"))
+import plan.settings
+"""
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONDONTWRITEBYTECODE": "1"}])
+def test_what_was_compiled_is_kept_for_the_next_run(env: dict[str, str], tmp_path: Path) -> None:
+    """Unless the user wants none of it."""
+    for name in ("plan", "tasks", "facts"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "config.py", tmp_path)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", CONFIG], cwd=tmp_path, env=kept | env, check=True, timeout=60)
+    assert bool(list((tmp_path / "plan").rglob("settings.*.pyc"))) is not bool(env)
+    assert bool(list((tmp_path / "tasks").rglob("transport.*.pyc"))) is not bool(env)
