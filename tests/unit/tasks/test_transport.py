@@ -95,7 +95,7 @@ import sys
 sys.dont_write_bytecode = True  # as pyinfra_cli does
 sys.path.append(".")
 import pyinfra_cli.cli
-exec(compile(open("config.py").read(), "config.py", "exec"))
+exec(open("config.py").read().partition("config.REQUIRE")[0])
 import plan.settings
 """
 
