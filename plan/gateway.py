@@ -47,11 +47,13 @@ class Door(BaseModel):
 
 def sound(text: str) -> bool:
     """Whether a text is one certificate that TLS can read: another one would keep nginx from all that stand beside it."""
+    if re.fullmatch(CERTIFICATE, text) is None:
+        return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ValueError, ssl.SSLError):
         return False
-    return re.fullmatch(CERTIFICATE, text) is not None
+    return True
 
 
 def folder(place: Place) -> str:

@@ -80,7 +80,7 @@ def _listed(group: str, hosts: Any) -> list[tuple[str, Any]]:
 
 
 def _entry(lab: Lab, group: str, host: str, entry: Any, where: str) -> None:
-    data = {"host": entry} if isinstance(entry, str) else entry
+    data = {"host": entry} if isinstance(entry, str) and not host else entry
     if host and not isinstance(data, dict):
         raise HostsError(f"{where}: {host} is followed by {data!r}. Write its settings under it, as port: 8001.")
     if not host:

@@ -24,7 +24,7 @@ PARTS = (
     "server.crt",
 )
 SHOWN = re.compile(r"^\s*ssl_certificate(?:_key)? (\S+);", re.M)
-ONE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n$")
+ONE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n\Z")
 
 
 def digest(folder: str) -> str:
@@ -41,11 +41,13 @@ def shown(folder: str) -> str:
 def certificate(folder: str) -> Optional[str]:
     """This machine's own, as PEM; None where it is not one certificate that TLS can read."""
     text = shell.read(folder + "/identity.crt") or ""
+    if not ONE.match(text):
+        return None
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ValueError, ssl.SSLError):
         return None
-    return text if ONE.match(text) else None
+    return text
 
 
 def keyed(root: str) -> bool:

@@ -19,7 +19,7 @@ def make(root: str, names: str) -> None:
     folder = root + "/gateway"
     with common.alone(root):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        if not _sound(folder + "/identity"):
+        if not _sound(folder + "/identity") or common.probe("gateway").certificate(folder) is None:
             _certificate(folder + "/identity", [NAME])
         if names:
             _named(folder, names.split())

@@ -50,8 +50,7 @@ class Lan:
         """An environment for uv and pip that asks the cache. `uv`, `pip`: the index that each uses here."""
         found = {key: self.to(value) if key in _URLS else value for key, value in env.items()}
         host = self.base.partition("://")[2].rpartition(":")[0]
-        for name in ("NO_PROXY", "no_proxy"):
-            found[name] = ",".join(filter(None, [found.get(name, ""), host]))
+        found.update(near(found, host))
         if uv and self.to(uv) != uv:
             found.pop("UV_INDEX_URL", None)
             found["UV_DEFAULT_INDEX"] = self.to(uv)
@@ -106,6 +105,12 @@ def say(why: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write("%s: straight from the internet\n" % why)
         sys.stderr.flush()
+
+
+def near(env: Dict[str, str], host: str) -> Dict[str, str]:
+    """Both spellings of who is asked without a proxy, with `host` added: where both are there, the small one alone counts."""
+    told = ",".join(filter(None, [env.get("no_proxy") or env.get("NO_PROXY", ""), host]))
+    return {"no_proxy": told, "NO_PROXY": told}
 
 
 def plain(env: Dict[str, str]) -> Dict[str, str]:

@@ -22,8 +22,7 @@ def fetch(root: str, order: Dict[str, Any]) -> None:
     os.environ.update({"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "60")  # seconds without a byte: a cache may be waiting for a piece itself
     if order.get("cache"):
-        for key in ("NO_PROXY", "no_proxy"):  # requests reads the small one first
-            os.environ[key] = ",".join(filter(None, [os.environ.get(key, ""), order["cache"].rpartition(":")[0]]))
+        os.environ.update(lan.near(dict(os.environ), order["cache"].rpartition(":")[0]))
     os.environ.pop("HF_HUB_OFFLINE", None)
     if os.path.exists(common.CA_BUNDLE):
         os.environ.setdefault("SSL_CERT_FILE", common.CA_BUNDLE)

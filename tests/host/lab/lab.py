@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
-from . import base, netns, registry, standins
+from . import base, mounts, netns, registry, standins
 from .apps.hub_control import HubControl
 from .certificates import Authority
 from .dressing import compile_libraries
@@ -51,6 +51,7 @@ class Lab(standins.Fixtures):
         settings = Settings.from_environment()
         settings.machines.mkdir(parents=True, exist_ok=True)
         with _locked(settings):
+            mounts.roomy(settings.machines)
             lab = cls(settings)
             if not settings.key.exists():
                 words = ["-q", "-t", "ed25519", "-C", "standin-lab", "-N", ""]
@@ -119,6 +120,7 @@ class Lab(standins.Fixtures):
         for name in self.host_names():
             self.destroy(name)
         self._stop_gateway()
+        mounts.plain(self.settings.machines)
         netns.delete(self.settings.tag)
         for top in Path("/sys/fs/cgroup").glob(f"*/{self.settings.tag}"):
             remove_cgroup(top)

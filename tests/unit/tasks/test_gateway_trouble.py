@@ -219,10 +219,14 @@ def test_a_broken_certificate_is_not_told(lab: Lab) -> None:
     path = lab.pcs["a"].root / "gateway" / "identity.crt"
     whole, query = path.read_text(), {"root": str(lab.pcs["a"].root)}
     assert probe.observe(query)["certificate"] == whole
-    for text in (whole[:-30], whole + whole, whole.replace("\n", "\nx", 1), ""):
+    for text in (whole[:-30], whole + whole, whole.replace("\n", "\nx", 1), "", whole + "\n", "é", "text before\n" + whole):
         path.write_text(text)
         assert probe.observe(query)["certificate"] is None
+    key = path.with_suffix(".key").read_bytes()
+    lab.pcs["a"].helper("identity", str(lab.pcs["a"].root), "")  # text before it is none of openssl's concern
+    assert probe.observe(query)["certificate"] not in (None, whole)
     path.write_text(whole)
+    path.with_suffix(".key").write_bytes(key)
 
 
 def test_a_new_port_that_is_taken_is_told(lab: Lab) -> None:
