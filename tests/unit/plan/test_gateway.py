@@ -13,7 +13,18 @@ from tests.unit.recorded import REPOSITORY
 
 PLACE = Place(root="/home/ops/.local/share/vllm-workstation", home="/home/ops", uid=1000)
 PEM, OTHER = ((REPOSITORY / f"tests/data/certificates/{name}.crt").read_text() for name in ("one", "two"))
-BROKEN = ["", "nothing", PEM[:-20], PEM.replace("MII", "MIJ", 1), PEM + OTHER, PEM + "trailing", PEM + "\n", "é", PEM.replace("M", "é", 1), PEM.replace("\n", "")]
+BROKEN = [
+    "",
+    "nothing",
+    PEM[:-20],
+    PEM.replace("MII", "MIJ", 1),
+    PEM + OTHER,
+    PEM + "trailing",
+    PEM + "\n",
+    "é",
+    PEM.replace("M", "é", 1),
+    PEM.replace("\n", ""),
+]
 
 
 def contents(settings: Settings, gateways: dict[str, str], doors: list[Door]) -> dict[str, str]:

@@ -84,7 +84,7 @@ def test_the_setting_host_is_no_machine() -> None:
     both = "- {name: pc-01, host: 0.0.0.0}"
     with pytest.raises(HostsError, match="lab, entry 1: both host and name are the machine's name here"):
         hosts.groups(both, ".yaml")
-    with pytest.raises(HostsError, match="lab, entry 1: pc-01 is followed by '10.0.0.5'. Write its settings under it"):
+    with pytest.raises(HostsError, match=r"lab, entry 1: pc-01 is followed by '10.0.0.5'\. Write its settings under it"):
         hosts.groups("lab: {pc-01: 10.0.0.5}", ".yaml")
     with pytest.raises(HostsError, match="pc-01: unknown column or key name"):
         hosts.groups("lab: {pc-01: {name: alice}}", ".yaml")
