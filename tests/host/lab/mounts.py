@@ -1,4 +1,4 @@
-"""Overlay mounts of host trees."""
+"""Mounts of host trees: overlays, and the file system that they lie on."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def overlay(root: Path, lower: Sequence[Path], upper: Path, work: Path) -> None:
 def roomy(directory: Path) -> None:
     """Where DIRECTORY has less free than a workstation needs, a sparse file system of 96 GiB there: hosts use a few of them.
 
-    Nothing is done where no loop device can be had: hosts then say how much their disk lacks.
+    Nothing is done over hosts that are there, nor where no loop device can be had: hosts then say how much their disk lacks.
     """
-    if mounted(directory) or shutil.disk_usage(directory).free > _ENOUGH:
+    if any(directory.iterdir()) or mounted(directory) or shutil.disk_usage(directory).free > _ENOUGH:
         return
     image = directory.with_suffix(".img")
     image.unlink(missing_ok=True)

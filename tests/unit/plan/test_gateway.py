@@ -19,7 +19,7 @@ BROKEN = [
     PEM[:-20],
     PEM.replace("MII", "MIJ", 1),
     PEM + OTHER,
-    PEM + "trailing",
+    PEM + "ssl_trailing",
     PEM + "\n",
     "é",
     PEM.replace("M", "é", 1),
